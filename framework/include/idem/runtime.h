@@ -1,0 +1,173 @@
+// The consumer runtime: pulls messages from sources, hands them to handlers, and tells the broker "done" only after
+// effect and record are durable in the store.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <idem/handler.h>
+#include <idem/identity.h>
+#include <idem/source.h>
+#include <idem/store.h>
+
+namespace idem {
+
+enum class Ordering {
+  by_partition,  ///< the effects of a partition happen in log order; parallel across partitions
+  by_key,        ///< the effects of a key happen in log order; messages without a key have no order
+  unordered,     ///< no order; the most parallel
+};
+
+/// What may be in memory at once: received and not yet durable, waiting for a retry included. At the limit the source
+/// is paused (and still polled); it is resumed at half of it.
+struct Budget {
+  std::size_t messages = 10'000;
+  std::size_t bytes = 64 << 20;   ///< payload, key and headers. One message larger than this is still handled, alone.
+                                  ///< The broker client's own prefetch may take as much again.
+};
+
+/// What happens between a failure and the parking lot. In an ordered lane the lane waits meanwhile; others go on.
+struct RetryPolicy {
+  int attempts = 10;              ///< calls in all; then the message is parked. Too few: an outage parks messages.
+  std::chrono::milliseconds first_backoff{100};
+  std::chrono::milliseconds max_backoff{30'000};
+  double jitter = 0.2;            ///< share of the backoff that is random, 0 to 1; spreads retries of many messages
+};
+
+enum class OnConflict {
+  park,       ///< keep the second message for a person: two payments under one id are not one payment
+  duplicate,  ///< treat it as a copy: for producers that change the payload of an honest resend
+};
+
+enum class OnUndecidable {
+  park,  ///< keep it for a person
+  run,   ///< call the handler: right only if producers never send twice; a copy then has a second effect
+};
+
+/// Explicit consent to what is refused by default. Set one for one start, after reading the error that names it.
+struct Accept {
+  bool empty_store = false;      ///< the broker has our progress and the store has none: start from the broker's
+                                 ///< offset. What the lost store remembered is gone: copies have a second effect.
+  bool other_store = false;      ///< adopt partitions whose progress another store made (a moved service). Unless the
+                                 ///< other process is gone for good, every redelivery to it has a second effect.
+  bool recreated_topic = false;  ///< the topic or cluster is another one: start over at its beginning, ids are kept
+};
+
+struct RuntimeOptions {
+  /// Scope of everything remembered. Required. Renaming it forgets the history: every copy is then new.
+  std::string consumer;
+  /// How a message is known. Required. Kafka positions are remembered beside it and answer most redeliveries.
+  Identity identity;
+  Fingerprint fingerprint;
+  Ordering ordering = Ordering::by_partition;
+
+  /// How long an id is remembered, in stream time (broker timestamps; stands still while the consumer is down).
+  /// Copies further apart have two effects: longer than the longest way a copy can come back (the topic's
+  /// retention, producer retries, dead-letter redrive). Costs memory and disk per id.
+  std::chrono::milliseconds retention{std::chrono::days(7)};
+  OnConflict on_conflict = OnConflict::park;
+  OnUndecidable on_undecidable = OnUndecidable::park;
+  Accept accept;
+
+  RetryPolicy retry;
+
+  /// After a stop: how long running handlers may take to finish. Past it run() returns Reason::drain_timeout; nothing
+  /// is lost, what was unfinished comes again.
+  std::chrono::milliseconds drain_timeout{30'000};
+
+  // --- What changes speed, not behaviour ------------------------------------------------------------------------
+
+  /// Threads that run handlers, per source. 0: one per core. More than cores only for handlers that wait.
+  unsigned workers = 0;
+  Budget budget;
+  /// How often finished offsets are committed to the broker. Longer: more is re-read (and skipped) after a crash.
+  std::chrono::milliseconds commit_interval{1'000};
+  /// How often a one-line report of rate, lag, duplicates, parked is logged. 0: never.
+  std::chrono::milliseconds report_interval{5'000};
+};
+
+/// Why run() returned.
+enum class ExitReason {
+  stopped,        ///< stop(), SIGTERM or SIGINT; everything received was finished or handed back
+  caught_up,      ///< run_until_caught_up(): everything that was there is done
+  drain_timeout,  ///< a handler was still running at the deadline; nothing lost
+  refused,        ///< the store's and the broker's progress do not belong together; `detail` names the way out
+  source_failed,  ///< the broker said no for good
+  store_failed,   ///< the store is corrupt, gone or no longer ours
+};
+std::string_view to_string(ExitReason reason);
+
+struct [[nodiscard]] Exit {
+  ExitReason reason = ExitReason::stopped;
+  std::string detail;  ///< one line for a person: what happened, to what, what to do
+
+  bool ok() const { return reason == ExitReason::stopped || reason == ExitReason::caught_up; }
+  /// A process exit code: 0 if ok(), else 1.
+  operator int() const { return ok() ? 0 : 1; }
+};
+
+/// What has happened since the start. The books balance: received = done + duplicates + parked + in_flight +
+/// abandoned (handed back at a revoke or stop, or of an assignment that ended).
+struct Counters {
+  std::uint64_t received = 0, done = 0, duplicates = 0, parked = 0, in_flight = 0, abandoned = 0;
+  std::uint64_t retries = 0;            ///< handler calls that ended in retry
+  std::uint64_t not_applied = 0;        ///< records whose group failed to commit and ran again
+  std::uint64_t stale_completions = 0;  ///< finished after their assignment had ended; never acknowledged
+  std::int64_t lag = 0;                 ///< messages in the log behind the watermarks, as far as known
+  std::uint64_t undecidable = 0, conflicts = 0;
+  std::uint64_t bytes_in_flight = 0;
+};
+
+class Runtime {
+ public:
+  /// Throws std::invalid_argument naming the field that is wrong.
+  explicit Runtime(RuntimeOptions options);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Messages of `source` go to `handler`, with effect and record in `store`. All three are borrowed until run()
+  /// has returned. One object serves all workers.
+  template <std::derived_from<Store> S>
+  void add(Source& source, S& store, Handler& handler) {
+    require_transactions<S>();
+    add_pipeline(source, store, &handler, nullptr);
+  }
+  /// The same with one handler object per worker.
+  template <std::derived_from<Store> S>
+  void add(Source& source, S& store, HandlerFactory factory) {
+    require_transactions<S>();
+    add_pipeline(source, store, nullptr, std::move(factory));
+  }
+
+  /// Runs until stop() or an error. Blocks. Once per Runtime.
+  Exit run();
+  /// The same, and SIGTERM or SIGINT is a stop(); a second signal ends the process at once (exit code 128 + signal).
+  Exit run_until_signal();
+  /// Runs until everything that was in the log is done, for back-fills and tests.
+  Exit run_until_caught_up();
+  /// Stops fetching, finishes what runs, commits, leaves. From any thread, also from a handler.
+  void stop();
+
+  /// From any thread, while running and after.
+  Counters counters() const;
+
+ private:
+  template <class S>
+  static constexpr void require_transactions() {
+    static_assert(std::derived_from<S, TransactionalStore>,
+                  "idem: a Handler writes its effect in the store's transaction, and this store has none. "
+                  "Use a TransactionalStore such as idem::SqliteStore.");
+  }
+  void add_pipeline(Source&, Store&, Handler*, HandlerFactory);
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace idem

@@ -1,0 +1,231 @@
+// The store seam: where effects and the memory of what was processed live, in one transaction.
+//
+// A new store implements four small classes (Store, Ledger, Session, Transaction) with these headers alone and
+// proves itself with the shipped conformance suite (tests/conformance/store_suite.h). Each numbered rule below is
+// one test of that suite.
+//
+// How one message goes through a session, always on one worker thread:
+//
+//     look_up ──▶ fresh ──▶ begin ─▶ handler writes ─▶ finish(done)   ┐
+//        │                     └─▶ handler fails ───▶ roll_back       │ joined to the open group
+//        └─▶ duplicate, conflict, undecidable ─────▶ finish(…)        ┘ … committed, synced ─▶ SettleListener
+//
+// Many sessions share one open group: one transaction, one COMMIT, one fsync.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <idem/message.h>
+#include <idem/progress.h>
+#include <idem/transaction.h>
+
+namespace idem {
+
+/// Secret of a store, made with it: ids are remembered as a keyed 128-bit hash, so nobody who can choose ids can
+/// make two of them collide.
+using HashKey = std::array<std::uint8_t, 16>;
+
+/// What a store remembers an id by. Compare and hash it; nothing else can be read from it.
+struct IdKey {
+  std::uint64_t high = 0, low = 0;
+  friend bool operator==(const IdKey&, const IdKey&) = default;
+  friend auto operator<=>(const IdKey&, const IdKey&) = default;
+};
+
+struct PartitionRef {
+  std::string topic;
+  std::int32_t partition = 0;
+  friend bool operator==(const PartitionRef&, const PartitionRef&) = default;
+  friend auto operator<=>(const PartitionRef&, const PartitionRef&) = default;
+};
+
+/// One message as a store sees it. Borrowed from the runtime until it is settled or rolled back.
+struct Record {
+  static constexpr std::uint32_t no_partition = UINT32_MAX;
+
+  std::uint64_t token = 0;               ///< comes back in the Settlement
+  const Message* message = nullptr;
+  std::optional<IdKey> id;               ///< nullopt: known by position only, or it has no id (then it is parked)
+  std::uint64_t fingerprint = 0;         ///< of the content; 0: conflicts are not looked for
+  std::uint32_t partition = no_partition;///< Ledger::open(); no_partition: the source has no stable positions
+  std::int64_t from = 0;                 ///< the position after the previously received message of the partition
+  std::uint64_t print = 0;               ///< what the record at this position looks like, for Progress
+  Timestamp time{};                      ///< the message's timestamp, or the time of receipt; never after the wall clock
+  bool alone = false;                    ///< its group failed before: commit it in a group of its own
+};
+
+/// What a store knows about a record before its handler is called.
+enum class Seen {
+  fresh,        ///< not remembered and nothing that could have been it was forgotten: call the handler
+  duplicate,    ///< done or parked before: do not call
+  conflict,     ///< the id is remembered with another fingerprint
+  undecidable,  ///< not remembered, but not newer than what has been forgotten of its topic
+};
+
+/// Why a message lies in the parking lot.
+enum class ParkReason { dead_letter, attempts_exhausted, no_id, id_conflict, undecidable };
+std::string_view to_string(ParkReason reason);
+
+/// How a message ends.
+struct Conclusion {
+  enum class Kind {
+    done,     ///< remember it, with what the handler wrote since begin()
+    skipped,  ///< it was a duplicate: only the position moves on
+    parked,   ///< keep the whole message with the reason; remember the id as parked
+  };
+  Kind kind = Kind::done;
+  ParkReason reason = ParkReason::dead_letter;  ///< parked only
+  std::string why;                              ///< parked only: for people
+  int attempts = 0;                             ///< parked only: how often the handler was called
+};
+
+enum class Joined {
+  joined,       ///< it is in the open group; a Settlement follows
+  duplicate,    ///< another record of that id got in since look_up: what was written is rolled back, nothing joined;
+                ///< finish it again as skipped
+  interrupted,  ///< a group failed since this session's last look_up: what was written is rolled back, nothing
+                ///< joined. Hand the rest of the run back and look everything up again.
+};
+
+/// What became of a record that joined a group. Exactly one per joined record.
+struct Settlement {
+  std::uint64_t token = 0;
+  bool durable = false;  ///< true: committed and synced. false: certainly not applied, run it again (alone).
+};
+
+/// Told by whichever thread committed; called with no lock of the store held, must not block.
+class SettleListener {
+ public:
+  virtual void on_settled(std::span<const Settlement> settlements) noexcept = 0;
+ protected:
+  ~SettleListener() = default;
+};
+
+/// The store cannot do what was asked. `transient`: worth trying again after a pause (disk full, locked).
+/// Otherwise the process must stop: the file is corrupt, gone or no longer ours.
+class StoreError : public std::runtime_error {
+ public:
+  StoreError(const std::string& what, bool transient) : std::runtime_error(what), transient_(transient) {}
+  bool transient() const { return transient_; }
+ private:
+  bool transient_;
+};
+
+/// One worker's way into a ledger. Used by one thread at a time.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  /// What is known about each record, uncommitted records of the open group included. `seen` has the same size.
+  /// S1: an id finished as done or parked is a duplicate, in this process and after a restart.
+  /// S2: the same id with another fingerprint (both not 0) is a conflict.
+  /// S3: a record at a finished position is a duplicate, whatever its id.
+  /// S4: a record without id at an unfinished position is fresh.
+  virtual void look_up(std::span<const Record* const> records, std::span<Seen> seen) = 0;
+
+  /// Starts the record's own scope. The transaction is lazy: nothing is taken or locked until it is first used.
+  /// Valid until finish or roll_back.
+  virtual Transaction& begin(const Record& record) = 0;
+
+  /// Joins the record to the open group. For Kind::done after begin(); for the other kinds without it.
+  /// S5: effect, id, position and parked message become durable together or not at all.
+  /// S6: never two records done with one id: the second finish answers Joined::duplicate and leaves nothing.
+  /// S7: a settlement comes only after the commit is synced, exactly once per joined record.
+  /// S8: after a failed group the next call of a session that had looked up before it answers interrupted.
+  virtual Joined finish(const Record& record, const Conclusion& conclusion) = 0;
+
+  /// S9: leaves nothing of what was written since begin(), and everything of the group's other records.
+  /// Answers interrupted when the whole group died with it (then the others settle as not durable).
+  virtual Joined roll_back() = 0;
+
+  /// Nothing more comes from this worker for now: commit the open group unless others are about to add to it.
+  /// S10: a joined record settles without any further call once every session has yielded.
+  virtual void yield() = 0;
+};
+
+struct ParkedMessage {
+  std::int64_t number = 0;  ///< grows; never reused
+  PartitionRef partition;
+  std::int64_t offset = 0;
+  std::optional<std::string> key, payload;
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+  std::optional<Timestamp> timestamp;
+  std::string id;
+  ParkReason reason = ParkReason::dead_letter;
+  std::string why;
+  int attempts = 0;
+  Timestamp parked_at{};
+};
+
+/// What one consumer name remembers inside a store. Shared by the pipelines of a runtime; thread-safe.
+class Ledger {
+ public:
+  struct Opened {
+    std::uint32_t slot = 0;  ///< names the partition in Records
+    Progress progress;       ///< not started() if the partition was never read
+    std::string origin;      ///< what reset() was given: where these offsets count (cluster, topic incarnation)
+  };
+
+  virtual ~Ledger() = default;
+
+  virtual const HashKey& hash_key() const = 0;
+
+  /// L1: gives back exactly the durable progress: everything settled, nothing of a lost group.
+  virtual Opened open(const PartitionRef& partition) = 0;
+
+  /// Start over at `progress`, whatever was known. Durable when it returns. Ids are kept.
+  /// L2: only for a partition with no record in flight.
+  virtual void reset(std::uint32_t slot, const Progress& progress, std::string_view origin) = 0;
+
+  /// [from, to) of the partition holds no message; joins the open group or a new one. Settles with `token`.
+  virtual void skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std::uint64_t token,
+                    SettleListener& listener) = 0;
+
+  virtual std::unique_ptr<Session> session(SettleListener& listener) = 0;
+
+  /// Stream time has come to `time` (it never goes back: an earlier one is ignored).
+  /// L3: an id is remembered until stream time is `retention` past its generation's newest record.
+  /// L4: what is forgotten leaves its upper bound behind for the topics read in that time: a record of such a topic
+  ///     that is not newer is undecidable. A topic read for the first time has no such bound.
+  virtual void advance(Timestamp time) = 0;
+  virtual Timestamp stream_time() const = 0;
+
+  /// Parked messages with number > `after`, oldest first. Payloads included: for people and tools, not for logs.
+  virtual std::vector<ParkedMessage> parked(std::int64_t after = 0, std::size_t limit = 1000) = 0;
+};
+
+struct LedgerOptions {
+  std::string consumer;                          ///< scope of ids; renaming it forgets its history
+  std::chrono::milliseconds retention{std::chrono::days(7)};  ///< see RuntimeOptions::retention
+};
+
+struct StoreTraits {
+  std::string id;         ///< made with the store, ASCII without spaces; goes into the broker's commit metadata
+  std::string name;       ///< for people: "sqlite ledger.db"
+  bool shared = false;    ///< several processes may share its memory
+  bool durable = true;    ///< false: forgets on exit
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual StoreTraits traits() const = 0;
+};
+
+/// A store whose effects and records commit in one transaction: what a Handler needs.
+class TransactionalStore : public Store {
+ public:
+  /// The same ledger for the same consumer name, as long as somebody holds it. Throws StoreError or
+  /// std::invalid_argument (empty name, other retention than the one already open).
+  virtual std::shared_ptr<Ledger> ledger(const LedgerOptions& options) = 0;
+};
+
+}  // namespace idem

@@ -1,0 +1,56 @@
+// SQLite as the store: effects, ids and positions in one file, one transaction, one fsync per group.
+//
+// The file is your own database: idem keeps tables named idem_… beside yours. Other processes may read it while the
+// consumer runs (sqlite3 ledger.db "SELECT …"). One process owns it: it alone writes.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <idem/store.h>
+
+namespace idem {
+
+struct SqliteOptions {
+  /// The database file; made with mode 0600 if absent. Required. Not on a network file system (refused: its locks
+  /// and syncs are not to be trusted).
+  std::string path;
+
+  /// How long to wait for another process to give up the file, for rolling restarts. 0: refuse at once.
+  std::chrono::milliseconds wait_for_owner{0};
+
+  // --- What changes speed, not behaviour ------------------------------------------------------------------------
+
+  /// A group commits when it holds this many messages …
+  std::size_t group_messages = 1'000;
+  /// … or is this old …
+  std::chrono::milliseconds group_age{5};
+  /// … or when no worker is about to add to it.
+
+  /// SQLite's page cache.
+  std::size_t cache_bytes = 64 << 20;
+};
+
+class SqliteStore final : public TransactionalStore {
+ public:
+  /// Opens or makes the file. Throws StoreError: not writable, corrupt, of a newer version, owned by another process
+  /// (names its pid), on a network file system.
+  explicit SqliteStore(SqliteOptions options);
+  ~SqliteStore() override;
+
+  StoreTraits traits() const override;
+  std::shared_ptr<Ledger> ledger(const LedgerOptions& options) override;
+
+  /// The application's own writes to the file, in a transaction of their own that takes the same write turn. Durable
+  /// when it returns; an exception from `fn` leaves nothing and passes through. Not from inside a handler.
+  void transact(const std::function<void(Transaction&)>& fn);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace idem
