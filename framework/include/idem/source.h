@@ -71,8 +71,9 @@ class SourceEvents {
   virtual void on_revoked(std::span<const PartitionHandle> partitions) = 0;
   /// Somebody else has them already: nothing may be committed.
   virtual void on_lost(std::span<const PartitionHandle> partitions) = 0;
-  /// `message` is borrowed for the call. Its topic, partition and offset are set.
-  virtual void on_message(PartitionHandle partition, const Message& message) = 0;
+  /// `message` is borrowed for the call. Its topic, partition and offset are set. False: enough for this poll(); the
+  /// source returns from it and keeps what else it has.
+  virtual bool on_message(PartitionHandle partition, const Message& message) = 0;
   /// There is nothing at or above `next` at the moment.
   virtual void on_end(PartitionHandle partition, std::int64_t next) = 0;
   virtual void on_committed(std::span<const CommitResult> results) = 0;
