@@ -1,0 +1,492 @@
+#include "core/delivery_core.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/mutant.h"
+
+namespace idem::core {
+
+/// Messages that must not overtake each other: a partition, a key, or one message alone.
+struct Lane {
+  std::uint64_t key = 0;
+  bool by_key = false;           ///< listed in lane_by_key_
+  Partition* partition = nullptr;
+  Delivery *head = nullptr, *tail = nullptr;
+  std::size_t running = 0;       ///< dispatched and not completed; the lane is closed meanwhile
+  bool in_ready = false;
+  Lane* next_ready = nullptr;
+
+  bool runnable() const { return running == 0 && partition->dispatching && first_runnable() != nullptr; }
+
+  Delivery* first_runnable() const {
+    Delivery* d = head;
+    if (mutated(Mutant::lane_not_held))
+      while (d && d->state == Delivery::State::backing_off) d = d->next;
+    return d && may_run(*d) ? d : nullptr;
+  }
+
+  static bool may_run(const Delivery& d) { return d.state == Delivery::State::queued && !d.waits_for_copy; }
+};
+
+namespace {
+
+constexpr std::size_t largest_kept_buffer = 64 << 10;
+
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+std::uint64_t size_in_memory(const Message& m) {
+  std::uint64_t size = m.payload.value_or("").size() + m.key.value_or("").size();
+  for (const Header& h : m.headers) size += sizeof(Header) + h.name.size() + h.value.value_or("").size();
+  return size;
+}
+
+}  // namespace
+
+void Delivery::assign(const Message& from, std::string_view topic) {
+  std::size_t need = from.payload.value_or("").size() + from.key.value_or("").size();
+  for (const Header& h : from.headers) need += h.name.size() + h.value.value_or("").size();
+  if (need > capacity_ || capacity_ > std::max(need, largest_kept_buffer)) {
+    buffer_ = std::make_unique_for_overwrite<char[]>(need);
+    capacity_ = need;
+  }
+  char* end = buffer_.get();
+  auto copy = [&end](std::string_view bytes) {
+    if (!bytes.empty()) std::memcpy(end, bytes.data(), bytes.size());
+    std::string_view copied(end, bytes.size());
+    end += bytes.size();
+    return copied;
+  };
+  message = from;
+  message.topic = topic;
+  if (from.key) message.key = copy(*from.key);
+  if (from.payload) message.payload = copy(*from.payload);
+  headers_.clear();
+  for (const Header& h : from.headers) {
+    Header own{copy(h.name), std::nullopt};
+    if (h.value) own.value = copy(*h.value);
+    headers_.push_back(own);
+  }
+  message.headers = headers_;
+}
+
+DeliveryCore::DeliveryCore(CoreOptions options) : options_(options), random_(options.seed) {}
+DeliveryCore::~DeliveryCore() = default;
+
+// --- Assignments ------------------------------------------------------------------------------------------------
+
+Partition& DeliveryCore::assign(const PartitionRef& ref, std::uint32_t slot, Progress progress, std::int64_t start,
+                                std::optional<std::int64_t> committed, std::optional<Progress::Range> check) {
+  auto it = std::find_if(partitions_.begin(), partitions_.end(), [&](const Partition& p) { return p.ref == ref; });
+  if (it == partitions_.end()) {
+    partitions_.emplace_back();
+    it = std::prev(partitions_.end());
+    it->ref = ref;
+    it->index = static_cast<std::uint32_t>(partitions_.size() - 1);
+  }
+  Partition& p = *it;
+  if (p.assigned) release(p.handle());
+  p.epoch.fetch_add(1, std::memory_order_release);
+  p.assigned = p.dispatching = true;
+  ++assigned_;
+  p.slot = slot;
+  p.progress = std::move(progress);
+  p.position = start;
+  p.committed = committed.value_or(-1);
+  p.sent = -1;
+  p.check = check;
+  p.at_end = p.paused = false;
+  p.newest.reset();
+  return p;
+}
+
+Partition* DeliveryCore::find(PartitionHandle handle) {
+  if (handle.index >= partitions_.size()) return nullptr;
+  Partition& p = partitions_[handle.index];
+  return p.assigned && p.handle() == handle ? &p : nullptr;
+}
+
+void DeliveryCore::hold(PartitionHandle handle) {
+  if (Partition* p = find(handle)) p->dispatching = false;
+}
+
+void DeliveryCore::release(PartitionHandle handle) {
+  Partition* p = find(handle);
+  if (!p) return;
+  for (auto& owned : deliveries_) {
+    Delivery& d = *owned;
+    if (d.handle != handle || d.state == Delivery::State::free || d.state == Delivery::State::dispatched) continue;
+    if (d.state == Delivery::State::queued) --queued_;
+    ++counters_.abandoned;
+    finish(d);
+  }
+  auto gone = [](const Due& due) { return due.delivery->state != Delivery::State::backing_off; };
+  due_.erase(std::remove_if(due_.begin(), due_.end(), gone), due_.end());
+  std::make_heap(due_.begin(), due_.end(), std::greater<>{});
+  p->epoch.fetch_add(1, std::memory_order_release);
+  p->assigned = false;
+  --assigned_;
+}
+
+// --- Messages ---------------------------------------------------------------------------------------------------
+
+Delivery* DeliveryCore::receive(PartitionHandle handle, const Message& message) {
+  Partition* p = find(handle);
+  if (!p) {
+    ++counters_.stale_completions;
+    return nullptr;
+  }
+  if (free_deliveries_.empty()) {
+    deliveries_.push_back(std::make_unique<Delivery>());
+    free_deliveries_.push_back(deliveries_.back().get());
+  }
+  Delivery& d = *free_deliveries_.back();
+  free_deliveries_.pop_back();
+  d.assign(message, p->ref.topic);
+  d.bytes = size_in_memory(message);
+  d.handle = handle;
+  d.live_epoch = &p->epoch;
+  d.attempts = 0;
+  d.verdict = Verdict::none;
+  d.must_park.reset();
+  d.delay.reset();
+  d.record = Record{};
+  d.record.token = reinterpret_cast<std::uintptr_t>(&d);
+  d.record.message = &d.message;
+  d.record.partition = p->slot;
+  d.record.from = p->position;
+  p->position = message.offset + 1;
+  p->at_end = false;
+  if (message.timestamp) p->newest = std::max(p->newest.value_or(*message.timestamp), *message.timestamp);
+  ++counters_.received;
+  ++messages_;
+  ++p->messages;
+  bytes_ += d.bytes;
+  p->bytes += d.bytes;
+  return &d;
+}
+
+DeliveryCore::Received DeliveryCore::enqueue(Delivery* delivery) {
+  Delivery& d = *delivery;
+  Partition& p = partitions_[d.handle.index];
+  if (options_.stable_positions && p.progress.contains(d.message.offset)) {
+    const bool other = p.check && p.check->last == d.message.offset && p.check->print != d.record.print;
+    p.check.reset();
+    ++(other ? counters_.abandoned : counters_.duplicates);
+    recycle(d);
+    return other ? Received::other_record : Received::duplicate;
+  }
+  d.state = Delivery::State::queued;
+  ++queued_;
+  d.lane = lane_for(p, d);
+  d.previous = d.lane->tail;
+  d.next = nullptr;
+  (d.lane->tail ? d.lane->tail->next : d.lane->head) = &d;
+  d.lane->tail = &d;
+  enter_flight(d);
+  update(*d.lane);
+  return Received::queued;
+}
+
+void DeliveryCore::at_end(PartitionHandle handle, std::int64_t next) {
+  Partition* p = find(handle);
+  if (!p) return;
+  p->at_end = true;
+  p->position = std::max(p->position, next);
+}
+
+Lane* DeliveryCore::lane_for(Partition& partition, const Delivery& delivery) {
+  auto take = [&] {
+    if (free_lanes_.empty()) {
+      lanes_.push_back(std::make_unique<Lane>());
+      free_lanes_.push_back(lanes_.back().get());
+    }
+    Lane* lane = free_lanes_.back();
+    free_lanes_.pop_back();
+    *lane = Lane{};
+    lane->partition = &partition;
+    return lane;
+  };
+  if (options_.ordering == Ordering::by_partition) {
+    if (!partition.lane) partition.lane = take();
+    return partition.lane;
+  }
+  if (options_.ordering == Ordering::unordered || !delivery.message.key) return take();
+  // Two keys of one hash share a lane, which costs them only parallelism.
+  const std::uint64_t key = mix(std::hash<std::string_view>{}(*delivery.message.key) + partition.index);
+  auto [lane, fresh] = lane_by_key_.insert(key, nullptr);
+  if (fresh) {
+    *lane = take();
+    (*lane)->key = key;
+    (*lane)->by_key = true;
+  }
+  return *lane;
+}
+
+void DeliveryCore::update(Lane& lane) {
+  if (!lane.head && lane.running == 0 && !lane.in_ready) {
+    if (lane.by_key) lane_by_key_.erase(lane.key);
+    if (lane.partition->lane == &lane) lane.partition->lane = nullptr;
+    free_lanes_.push_back(&lane);
+    return;
+  }
+  if (lane.in_ready || !lane.runnable()) return;
+  lane.in_ready = true;
+  lane.next_ready = nullptr;
+  (last_ready_ ? last_ready_->next_ready : first_ready_) = &lane;
+  last_ready_ = &lane;
+  ++ready_lanes_;
+}
+
+void DeliveryCore::leave_lane(Delivery& d) {
+  (d.previous ? d.previous->next : d.lane->head) = d.next;
+  (d.next ? d.next->previous : d.lane->tail) = d.previous;
+  d.previous = d.next = nullptr;
+}
+
+// Copies of one id that are in flight at once: the map knows the earliest, and each knows the one that waits for it.
+void DeliveryCore::enter_flight(Delivery& d) {
+  d.waits_for_copy = false;
+  d.next_copy = nullptr;
+  d.in_flight_key = d.record.id;
+  if (!d.in_flight_key && options_.stable_positions)
+    d.in_flight_key = IdKey{(std::uint64_t{d.handle.index} << 32) | 0x706f73, mix(static_cast<std::uint64_t>(d.message.offset))};
+  if (!d.in_flight_key || mutated(Mutant::copy_does_not_wait)) {
+    d.in_flight_key.reset();
+    return;
+  }
+  auto [first, fresh] = in_flight_.insert(*d.in_flight_key, &d);
+  if (fresh) return;
+  Delivery* last = *first;
+  while (last->next_copy) last = last->next_copy;
+  last->next_copy = &d;
+  d.waits_for_copy = true;
+}
+
+void DeliveryCore::leave_flight(Delivery& d) {
+  if (!d.in_flight_key) return;
+  Delivery** first = in_flight_.find(*d.in_flight_key);
+  if (*first != &d) {
+    Delivery* before = *first;
+    while (before->next_copy != &d) before = before->next_copy;
+    before->next_copy = d.next_copy;
+  } else if (d.next_copy) {
+    *first = d.next_copy;
+    d.next_copy->waits_for_copy = false;
+    update(*d.next_copy->lane);
+  } else {
+    in_flight_.erase(*d.in_flight_key);
+  }
+  d.next_copy = nullptr;
+  d.in_flight_key.reset();
+}
+
+void DeliveryCore::finish(Delivery& d) {
+  Lane& lane = *d.lane;
+  leave_lane(d);
+  leave_flight(d);
+  recycle(d);
+  update(lane);
+}
+
+void DeliveryCore::recycle(Delivery& d) {
+  Partition& p = partitions_[d.handle.index];
+  --messages_;
+  --p.messages;
+  bytes_ -= d.bytes;
+  p.bytes -= d.bytes;
+  d.state = Delivery::State::free;
+  d.lane = nullptr;
+  d.why.clear();
+  free_deliveries_.push_back(&d);
+}
+
+// --- Work -------------------------------------------------------------------------------------------------------
+
+std::size_t DeliveryCore::run_length() const {
+  // Everybody gets a share of what is there, so that no worker waits while another has a long run.
+  const std::size_t takers = std::clamp<std::size_t>(options_.workers, 1, std::max<std::size_t>(ready_lanes_, 1));
+  return std::clamp<std::size_t>((queued_ + takers - 1) / takers, 1, run_limit_);
+}
+
+Batch* DeliveryCore::next_batch() {
+  if (!first_ready_ || batches_out_ >= 2 * options_.workers) return nullptr;
+  const std::size_t limit = run_length();
+  if (free_batches_.empty()) {
+    batches_.push_back(std::make_unique<Batch>());
+    free_batches_.push_back(batches_.back().get());
+  }
+  Batch* batch = free_batches_.back();
+  while (first_ready_ && batch->items.size() < limit) {
+    Lane& lane = *first_ready_;
+    first_ready_ = lane.next_ready;
+    if (!first_ready_) last_ready_ = nullptr;
+    lane.in_ready = false;
+    --ready_lanes_;
+    if (!lane.runnable()) {
+      update(lane);  // an empty lane is given back
+      continue;
+    }
+    for (Delivery* d = lane.first_runnable(); d && Lane::may_run(*d) && batch->items.size() < limit; d = d->next) {
+      d->state = Delivery::State::dispatched;
+      ++lane.running;
+      --queued_;
+      ++dispatched_;
+      if (mutated(Mutant::done_before_durable) || (mutated(Mutant::parked_before_durable) && d->must_park))
+        partitions_[d->handle.index].progress.finish(d->record.from, d->message.offset, d->record.print);
+      batch->items.push_back(d);
+    }
+  }
+  if (batch->items.empty()) return nullptr;
+  free_batches_.pop_back();
+  ++batches_out_;
+  return batch;
+}
+
+void DeliveryCore::complete(const Completion& completion, Ticks now) {
+  Delivery& d = *completion.delivery;
+  Lane& lane = *d.lane;
+  Partition& p = partitions_[d.handle.index];
+  --lane.running;
+  --dispatched_;
+  auto kind = completion.kind;
+  if (d.stale() && !(mutated(Mutant::stale_completion_counts) && p.assigned)) {
+    ++counters_.stale_completions;
+    ++counters_.abandoned;
+    finish(d);
+    return;
+  }
+  if (kind == Completion::Kind::not_applied && mutated(Mutant::not_applied_is_done)) kind = Completion::Kind::durable;
+  if (kind == Completion::Kind::store_busy && mutated(Mutant::busy_is_dropped)) kind = Completion::Kind::durable;
+  switch (kind) {
+    case Completion::Kind::durable:
+      if (options_.stable_positions) p.progress.finish(d.record.from, d.message.offset, d.record.print);
+      ++(d.verdict == Verdict::duplicate ? counters_.duplicates
+         : d.verdict == Verdict::parked  ? counters_.parked
+                                         : counters_.done);
+      if (d.verdict == Verdict::parked && d.park_reason == ParkReason::id_conflict) ++counters_.conflicts;
+      if (d.verdict == Verdict::parked && d.park_reason == ParkReason::undecidable) ++counters_.undecidable;
+      finish(d);
+      return;
+    case Completion::Kind::retry:
+      ++counters_.retries;
+      ++d.attempts;
+      d.message.attempt = d.attempts + 1;
+      back_off(d, d.delay.value_or(backoff(d.attempts)), now);
+      break;
+    case Completion::Kind::store_busy:
+      back_off(d, options_.retry.max_backoff < std::chrono::milliseconds(500) ? options_.retry.max_backoff
+                                                                              : std::chrono::milliseconds(500), now);
+      break;
+    case Completion::Kind::not_applied:
+      ++counters_.not_applied;
+      d.record.alone = true;
+      [[fallthrough]];
+    case Completion::Kind::returned:
+      d.state = Delivery::State::queued;
+      ++queued_;
+      break;
+  }
+  update(lane);
+}
+
+void DeliveryCore::batch_done(Batch* batch, std::chrono::nanoseconds took) {
+  const double sample = static_cast<double>(took.count()) / static_cast<double>(batch->items.size());
+  // Slower counts at once, faster only gradually: a long run of slow messages holds up its lanes.
+  cost_ns_ = sample > cost_ns_ ? sample : 0.75 * cost_ns_ + 0.25 * sample;
+  const double fits = std::chrono::duration<double, std::nano>(options_.run_target).count() / std::max(cost_ns_, 1.0);
+  const auto longest = static_cast<double>(std::min(options_.longest_run, 2 * run_limit_));
+  run_limit_ = static_cast<std::size_t>(std::clamp(fits, 1.0, longest));
+  batch->items.clear();
+  free_batches_.push_back(batch);
+  --batches_out_;
+}
+
+void DeliveryCore::back_off(Delivery& d, std::chrono::milliseconds delay, Ticks now) {
+  d.state = Delivery::State::backing_off;
+  d.delay.reset();
+  due_.push_back({now + delay, &d});
+  std::push_heap(due_.begin(), due_.end(), std::greater<>{});
+}
+
+std::chrono::milliseconds DeliveryCore::backoff(int attempts) {
+  const RetryPolicy& policy = options_.retry;
+  double delay = static_cast<double>(policy.first_backoff.count());
+  for (int i = 1; i < attempts && delay < static_cast<double>(policy.max_backoff.count()); ++i) delay *= 2;
+  delay = std::min(delay, static_cast<double>(policy.max_backoff.count()));
+  delay *= 1 - policy.jitter * std::uniform_real_distribution<double>(0, 1)(random_);
+  return std::chrono::milliseconds(static_cast<std::int64_t>(delay));
+}
+
+void DeliveryCore::tick(Ticks now) {
+  while (!due_.empty() && due_.front().at <= now) {
+    Delivery& d = *due_.front().delivery;
+    std::pop_heap(due_.begin(), due_.end(), std::greater<>{});
+    due_.pop_back();
+    d.state = Delivery::State::queued;
+    ++queued_;
+    update(*d.lane);
+  }
+}
+
+std::optional<Ticks> DeliveryCore::next_due() const {
+  if (due_.empty()) return std::nullopt;
+  return due_.front().at;
+}
+
+// --- Flow -------------------------------------------------------------------------------------------------------
+
+std::size_t DeliveryCore::room() const {
+  return options_.budget.messages > messages_ ? options_.budget.messages - messages_ : 0;
+}
+
+bool DeliveryCore::wants_pause(const Partition& partition) const {
+  if (room() == 0 || !room_in_bytes()) return true;
+  // A partition may use half of what the others leave (all of it when it is the only one): one stuck partition then
+  // cannot starve the others, and a busy one is not limited by idle ones.
+  const auto over = [&](std::size_t own, std::size_t used, std::size_t total) {
+    const std::size_t others = used - own;
+    const std::size_t left = total > others ? total - others : 0;
+    const std::size_t share = std::max<std::size_t>(assigned_ > 1 ? left / 2 : left, 1);
+    return partition.paused ? own > share / 2 : own >= share;
+  };
+  return over(partition.messages, messages_, options_.budget.messages) ||
+         over(partition.bytes, bytes_, options_.budget.bytes);
+}
+
+// --- Commits ----------------------------------------------------------------------------------------------------
+
+std::int64_t DeliveryCore::committable(const Partition& p) const {
+  if (mutated(Mutant::prefix_skips_gap)) return p.progress.ranges().back().end;
+  if (mutated(Mutant::one_too_far)) return p.progress.watermark() + 1;
+  return p.progress.watermark();
+}
+
+std::optional<DeliveryCore::Skip> DeliveryCore::skippable(const Partition& p) const {
+  if (!options_.stable_positions || !p.at_end || p.messages > 0 || p.position <= p.progress.watermark())
+    return std::nullopt;
+  return Skip{p.progress.watermark(), p.position};
+}
+
+void DeliveryCore::skipped(PartitionHandle handle, Skip skip) {
+  if (Partition* p = find(handle)) p->progress.skip(skip.from, skip.to);
+}
+
+std::size_t DeliveryCore::dispatched(PartitionHandle handle) const {
+  return static_cast<std::size_t>(std::count_if(deliveries_.begin(), deliveries_.end(), [&](const auto& d) {
+    return d->handle == handle && d->state == Delivery::State::dispatched;
+  }));
+}
+
+Counters DeliveryCore::counters() const {
+  Counters counters = counters_;
+  counters.in_flight = messages_;
+  counters.bytes_in_flight = bytes_;
+  return counters;
+}
+
+}  // namespace idem::core

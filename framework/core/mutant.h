@@ -1,0 +1,31 @@
+// Bugs on purpose. Each mutant breaks one promise in one place; `tests/simulate --mutants` must catch every one of
+// them. In every other build mutated() is a constant false and leaves no trace.
+#pragma once
+
+namespace idem::core {
+
+enum class Mutant {
+  none,
+  done_before_durable,      ///< a message counts as finished when it is handed to a worker
+  prefix_skips_gap,         ///< the committed offset is the highest finished one, unfinished ones below it or not
+  one_too_far,              ///< the committed offset is the one after the next
+  stale_completion_counts,  ///< a completion of an earlier assignment moves the present one on
+  in_flight_on_revoke,      ///< at a revoke everything received is committed
+  commit_on_lost,           ///< partitions that somebody else owns already are committed
+  not_applied_is_done,      ///< a group that failed to commit counts as committed
+  parked_before_durable,    ///< a message to be parked counts as finished before the parking lot has it
+  copy_does_not_wait,       ///< two copies of one id are handled at once
+  lane_not_held,            ///< later messages of a lane pass one that waits for its retry
+  interrupted_goes_on,      ///< a run goes on after a group of it was lost
+  busy_is_dropped,          ///< a message that the store could not take is forgotten
+  start_above_watermark,    ///< an assignment starts at the broker's offset although the store knows better
+};
+
+#ifdef IDEM_MUTANTS
+inline thread_local Mutant active_mutant = Mutant::none;
+inline bool mutated(Mutant mutant) { return active_mutant == mutant; }
+#else
+constexpr bool mutated(Mutant) { return false; }
+#endif
+
+}  // namespace idem::core
