@@ -40,8 +40,8 @@ struct MemorySource::Impl {
   void obey_orders();
   void report_commits();
   void report_group();
-  bool deliver(std::size_t& limit);
-  bool deliver(Reader& reader, std::size_t& limit);
+  bool deliver();
+  bool deliver(Reader& reader, std::size_t share);
   bool anything_to_do();
   void sleep(std::chrono::milliseconds wait);
   void order(Order::Kind kind, std::int32_t number);
@@ -51,6 +51,7 @@ struct MemorySource::Impl {
   SourceEvents* events = nullptr;
   std::vector<Reader> readers;
   std::size_t turn = 0;  // the reader that is asked first
+  std::size_t room = 0;  // messages that this poll() may still deliver
   std::vector<CommitResult> unreported;
   std::uint64_t seen_commits = 0;
   steady_clock::time_point next_look{};
@@ -105,7 +106,8 @@ void MemorySource::poll(std::chrono::milliseconds wait, std::size_t limit) {
   impl_->report_commits();
   impl_->report_group();
   // One entry of each partition in turn would jump about in memory: a share of the limit each does as well.
-  while (limit > 0 && impl_->deliver(limit)) {
+  impl_->room = limit;
+  while (impl_->room > 0 && impl_->deliver()) {
   }
 }
 
@@ -247,21 +249,17 @@ void MemorySource::Impl::report_group() {
   }
 }
 
-/// A share of the limit from each partition; false if there was nothing.
-bool MemorySource::Impl::deliver(std::size_t& limit) {
+/// A share of the room from each partition; false if there was nothing.
+bool MemorySource::Impl::deliver() {
   bool any = false;
-  std::size_t share = std::max<std::size_t>(1, limit / readers.size());
-  for (std::size_t i = 0; i < readers.size() && limit > 0; ++i) {
-    std::size_t part = std::min(share, limit);
-    limit -= part;
-    any |= deliver(readers[(turn + i) % readers.size()], part);
-    limit += part;
-  }
+  std::size_t share = std::max<std::size_t>(1, room / readers.size());
+  for (std::size_t i = 0; i < readers.size() && room > 0; ++i)
+    any |= deliver(readers[(turn + i) % readers.size()], share);
   turn = (turn + 1) % readers.size();
   return any;
 }
 
-bool MemorySource::Impl::deliver(Reader& reader, std::size_t& limit) {
+bool MemorySource::Impl::deliver(Reader& reader, std::size_t share) {
   if (!reader.read || reader.paused) return false;
   MemoryPartition& from = partition(reader);
   Message message;
@@ -269,7 +267,8 @@ bool MemorySource::Impl::deliver(Reader& reader, std::size_t& limit) {
   message.partition = reader.number;
   bool any = false;
   std::int64_t end = from.end.load();  // before the entries: all below it are there to be found
-  while (limit > 0 && reader.read && !reader.paused) {
+  while (room > 0 && reader.read && !reader.paused) {
+    if (share-- == 0) return any;
     const MemoryPartition::Slot* slot = from.next(reader.cursor);
     if (!slot) break;
     message.offset = slot->offset;
@@ -278,12 +277,12 @@ bool MemorySource::Impl::deliver(Reader& reader, std::size_t& limit) {
     message.headers = slot->headers;
     message.timestamp = slot->entry.timestamp;
     reader.next = slot->offset + 1;
-    --limit;
+    --room;
     any = true;
     (void)IDEM_FAILPOINT("source.polled");
-    events->on_message(reader.handle, message);
+    if (!events->on_message(reader.handle, message)) room = 0;
   }
-  if (limit == 0 || !reader.read || reader.paused) return any;
+  if (room == 0 || !reader.read || reader.paused) return any;
   reader.next = std::max(reader.next, end);
   if (reader.next != reader.announced_end) {
     reader.announced_end = reader.next;
