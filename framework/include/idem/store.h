@@ -119,7 +119,8 @@ class StoreError : public std::runtime_error {
   bool transient_;
 };
 
-/// One worker's way into a ledger. Used by one thread at a time.
+/// One worker's way into a ledger. Used by one thread at a time. A call that throws StoreError has ended the scope
+/// begun by begin(), if there was one, and left nothing of it.
 class Session {
  public:
   virtual ~Session() = default;

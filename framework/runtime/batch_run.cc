@@ -1,0 +1,164 @@
+#include "runtime/batch_run.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "core/mutant.h"
+#include "runtime/failpoint.h"
+
+namespace idem::runtime {
+
+using core::Completion;
+using core::Mutant;
+using core::mutated;
+using core::Verdict;
+
+namespace {
+
+Outcome call(Handler& handler, const Message& message, Transaction& tx) {
+  try {
+    return handler.handle(message, tx);
+  } catch (const StoreError&) {
+    throw;  // the store's own trouble, not the handler's
+  } catch (const std::exception& e) {
+    return retry(e.what());
+  } catch (...) {
+    return retry("the handler threw something that is not a std::exception");
+  }
+}
+
+}  // namespace
+
+void BatchRun::start(core::Batch& batch) {
+  batch_ = &batch;
+  at_ = 0;
+  phase_ = Phase::look_up;
+  cut_ = false;
+  failed_lanes_.clear();
+  outcome_.reset();
+}
+
+bool BatchRun::step() {
+  try {
+    switch (phase_) {
+      case Phase::look_up: look_up(); break;
+      case Phase::handle: handle(); break;
+      case Phase::conclude: conclude(); break;
+      case Phase::through: break;
+    }
+  } catch (const StoreError& e) {
+    hand_back_rest(e.transient() ? Completion::Kind::store_busy : Completion::Kind::returned);
+    if (!e.transient()) throw;
+  }
+  return phase_ != Phase::through;
+}
+
+void BatchRun::look_up() {
+  records_.clear();
+  for (core::Delivery* d : batch_->items) records_.push_back(&d->record);
+  seen_.assign(records_.size(), Seen::fresh);
+  session_.look_up(records_, seen_);
+  (void)IDEM_FAILPOINT("worker.looked_up");
+  phase_ = Phase::handle;
+}
+
+// Decides what is to be done with the item, and calls the handler if that is what it takes.
+void BatchRun::handle() {
+  core::Delivery& d = item();
+  if (cut_ || d.stale() || lane_failed(d)) return hand_back(Completion::Kind::returned);
+
+  const Seen seen = seen_[at_];
+  if (seen == Seen::duplicate) return finish(Conclusion::Kind::skipped);
+  if (d.must_park) return park(*d.must_park, "no id was found in the message", 0);
+  if (seen == Seen::conflict) {
+    if (policy_.on_conflict == OnConflict::duplicate) return finish(Conclusion::Kind::skipped);
+    return park(ParkReason::id_conflict, "its id was used before for a message with other content", 0);
+  }
+  if (seen == Seen::undecidable && policy_.on_undecidable == OnUndecidable::park)
+    return park(ParkReason::undecidable, "not newer than what has been forgotten: it may be a copy", 0);
+
+  Transaction& tx = session_.begin(d.record);
+  (void)IDEM_FAILPOINT("worker.handler_enter");
+  outcome_ = call(handler_, d.message, tx);
+  (void)IDEM_FAILPOINT("worker.handler_return");
+  phase_ = Phase::conclude;
+}
+
+void BatchRun::conclude() {
+  core::Delivery& d = item();
+  const Outcome outcome = std::move(*outcome_);
+  outcome_.reset();
+  phase_ = Phase::handle;
+  if (outcome.kind() == Outcome::Kind::done) return finish(Conclusion::Kind::done);
+
+  if (session_.roll_back() == Joined::interrupted) return group_was_lost(outcome.why());
+  if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::dead_letter, outcome.why(), d.attempts + 1);
+  if (d.attempts + 1 >= policy_.attempts)
+    return park(ParkReason::attempts_exhausted, outcome.why(), d.attempts + 1);
+  fail(outcome.why(), outcome.delay());
+}
+
+void BatchRun::finish(Conclusion::Kind kind) {
+  core::Delivery& d = item();
+  // Written before it joins: from then on it belongs to the group, and another thread may settle it at once.
+  d.verdict = kind == Conclusion::Kind::done ? Verdict::done : Verdict::duplicate;
+  Conclusion conclusion;
+  conclusion.kind = kind;
+  switch (session_.finish(d.record, conclusion)) {
+    case Joined::joined: return advance();
+    case Joined::duplicate: return finish(Conclusion::Kind::skipped);
+    case Joined::interrupted: return group_was_lost("its transaction was ended before it could be recorded");
+  }
+}
+
+void BatchRun::park(ParkReason reason, std::string why, int attempts) {
+  core::Delivery& d = item();
+  d.verdict = Verdict::parked;
+  d.park_reason = reason;
+  d.why = why;
+  Conclusion conclusion{Conclusion::Kind::parked, reason, std::move(why), attempts};
+  switch (session_.finish(d.record, conclusion)) {
+    case Joined::joined: return advance();
+    case Joined::duplicate: return finish(Conclusion::Kind::skipped);
+    case Joined::interrupted: return group_was_lost(conclusion.why);
+  }
+}
+
+void BatchRun::fail(std::string why, std::optional<std::chrono::milliseconds> delay) {
+  item().why = std::move(why);
+  item().delay = delay;
+  hand_back(Completion::Kind::retry);
+}
+
+// The first time nobody knows whose fault it was, so it is nobody's: the message runs again in a group of its own.
+// Failing alone it is at fault, and that counts as an attempt.
+void BatchRun::group_was_lost(std::string why) {
+  cut_ = !mutated(Mutant::interrupted_goes_on);
+  if (item().record.alone) return fail(std::move(why), std::nullopt);
+  item().record.alone = true;
+  hand_back(Completion::Kind::returned);
+}
+
+void BatchRun::hand_back(Completion::Kind kind) {
+  core::Delivery& d = item();
+  WorkerEvent event;
+  event.completion = {&d, kind};
+  out_.push_back(event);
+  failed_lanes_.push_back(d.lane);
+  advance();
+}
+
+void BatchRun::hand_back_rest(Completion::Kind kind) {
+  while (phase_ != Phase::through) hand_back(kind);
+}
+
+void BatchRun::advance() {
+  phase_ = ++at_ < batch_->items.size() ? Phase::handle : Phase::through;
+}
+
+bool BatchRun::lane_failed(const core::Delivery& delivery) const {
+  return !mutated(Mutant::lane_not_held) &&
+         std::find(failed_lanes_.begin(), failed_lanes_.end(), delivery.lane) != failed_lanes_.end();
+}
+
+}  // namespace idem::runtime

@@ -1,0 +1,429 @@
+#include "runtime/pipeline.h"
+
+#include <algorithm>
+
+#include "core/mutant.h"
+#include "core/siphash.h"
+#include "core/start_position.h"
+#include "core/stream_clock.h"
+#include "runtime/failpoint.h"
+#include "runtime/log.h"
+
+namespace idem::runtime {
+
+using namespace std::chrono_literals;
+using core::Delivery;
+using core::Mutant;
+using core::mutated;
+using core::Partition;
+
+namespace {
+
+constexpr std::size_t messages_per_poll = 512;
+constexpr auto stream_time_interval = 1s;
+/// Brokers forget the offsets of idle groups after days: say them again long before.
+constexpr auto recommit_interval = 1h;
+
+core::CoreOptions core_options(const Pipeline::Parts& parts) {
+  core::CoreOptions options;
+  options.ordering = parts.options.ordering;
+  options.budget = parts.options.budget;
+  options.retry = parts.options.retry;
+  options.workers = parts.workers;
+  options.stable_positions = parts.source.traits().stable_positions;
+  options.seed = parts.seed;
+  return options;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Parts parts)
+    : parts_(std::move(parts)),
+      core_(core_options(parts_)),
+      metadata_(core::commit_metadata(parts_.store.id)),
+      positions_(parts_.source.traits().stable_positions),
+      events_(1024) {}
+
+void Pipeline::start() {
+  SourceContext context;
+  context.consumer = parts_.options.consumer;
+  context.budget_messages = parts_.options.budget.messages;
+  context.budget_bytes = parts_.options.budget.bytes;
+  context.drain_timeout = parts_.options.drain_timeout;
+  const auto now = parts_.clock.now();
+  next_commit_ = now + parts_.options.commit_interval;
+  next_recommit_ = now + recommit_interval;
+  next_stream_time_ = now + stream_time_interval;
+  parts_.source.start(*this, context);
+}
+
+// --- The path of a message ----------------------------------------------------------------------------------------
+
+void Pipeline::turn(std::chrono::milliseconds longest) {
+  // 1. Messages, assignments and commit answers come in through the on_… functions below.
+  const auto wait = time_to_wait(longest);
+  const bool ready = parts_.executor.set_waiting(true);
+  parts_.source.poll(ready ? 0ms : wait, std::clamp<std::size_t>(core_.room(), 1, messages_per_poll));
+  parts_.executor.set_waiting(false);
+
+  // 2. What workers and store are through with moves the finished prefixes on.
+  collect();
+  // 3. Retries that are due may run again.
+  core_.tick(parts_.clock.now());
+  // 4. Whatever may run goes to the workers, which call the handler and join the store's group (BatchRun).
+  dispatch();
+  // 5. The source is paused where the budget is used up.
+  reconcile_pauses();
+  // 6. The broker is told how far each partition is done: only what is durable.
+  skip_empty_tails();
+  commit_due();
+  // 7. Ids grow old by the messages' own time.
+  advance_stream_time();
+}
+
+bool Pipeline::on_message(PartitionHandle handle, const Message& message) {
+  Delivery* delivery = core_.receive(handle, message);
+  if (!delivery) return true;  // of an assignment that has ended
+  identify(*delivery);
+  (void)IDEM_FAILPOINT("io.received");
+  if (core_.enqueue(delivery) == core::DeliveryCore::Received::other_record)
+    stop_partition(*core_.find(handle),
+                   "the record at offset " + std::to_string(message.offset) +
+                       " is not the one that was processed there: the topic was deleted and recreated, or truncated");
+  return core_.room() > 0 && core_.room_in_bytes();
+}
+
+// Fills in by what the message is known: id, fingerprint of its content, print of its position, its time.
+void Pipeline::identify(Delivery& delivery) {
+  const RuntimeOptions& options = parts_.options;
+  const HashKey& key = parts_.ledger.hash_key();
+  Message& message = delivery.message;
+  Record& record = delivery.record;
+
+  const auto content = core::siphash64(key, message.payload.value_or("null"));
+  const auto stamp = static_cast<std::uint64_t>(message.timestamp ? message.timestamp->time_since_epoch().count() : -1);
+  record.print = (content ^ (stamp * 0x9e3779b97f4a7c15u) ^ std::hash<std::string_view>{}(message.key.value_or(""))) | 1;
+
+  const Timestamp wall = parts_.clock.wall();
+  record.time = std::min(message.timestamp.value_or(wall), wall);
+
+  if (options.identity.kind() == Identity::Kind::position) return;
+  const auto id = options.identity.find(message, delivery.id_scratch);
+  if (!id) {
+    delivery.must_park = ParkReason::no_id;
+    return;
+  }
+  message.id = *id;
+  record.id = core::siphash128(key, *id);
+  if (options.fingerprint.is_none()) return;
+  if (!options.fingerprint.function()) {
+    record.fingerprint = content | 1;
+    return;
+  }
+  std::string parts;
+  try {
+    parts = options.fingerprint.function()(message);
+  } catch (...) {
+    parts.clear();  // documented: counts as an empty result
+  }
+  record.fingerprint = core::siphash64(key, parts) | 1;
+}
+
+void Pipeline::collect() {
+  while (std::size_t count = parts_.executor.collect(events_)) {
+    const auto now = parts_.clock.now();
+    for (const WorkerEvent& event : std::span(events_).first(count)) {
+      if (event.completion.delivery) {
+        report(event.completion);
+        core_.complete(event.completion, now);
+      } else if (event.batch) {
+        core_.batch_done(event.batch, event.took);
+      } else if (auto pending = skips_.extract(event.skip_token); !pending.empty() && event.skip_durable) {
+        core_.skipped(pending.mapped().handle, pending.mapped().skip);
+      }
+    }
+    (void)IDEM_FAILPOINT("io.completed");
+  }
+  if (auto failure = parts_.executor.failure(); !failure.empty()) end(ExitReason::store_failed, std::move(failure));
+}
+
+// What a person may want to know of one message. Retries only the first time: an outage must not drown the log.
+void Pipeline::report(const core::Completion& completion) const {
+  const Delivery& d = *completion.delivery;
+  if (completion.kind == core::Completion::Kind::retry && d.attempts == 0)
+    log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
+               d.message.offset, d.why);
+  if (completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::parked)
+    log().error("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
+                d.message.offset, to_string(d.park_reason), d.why);
+}
+
+void Pipeline::dispatch() {
+  if (leaving_ || ended_) return;
+  while (core::Batch* batch = core_.next_batch()) {
+    (void)IDEM_FAILPOINT("io.dispatched");
+    parts_.executor.submit(batch);
+  }
+}
+
+void Pipeline::reconcile_pauses() {
+  for (Partition& p : core_.partitions()) {
+    if (!p.assigned) continue;
+    const bool pause = leaving_ || core_.wants_pause(p);
+    if (pause == p.paused) continue;
+    p.paused = pause;
+    parts_.source.set_paused(p.handle(), pause);
+  }
+}
+
+// At the end of a log may be offsets without a message (transaction markers): the position is carried past them, in
+// the store first like everything else.
+void Pipeline::skip_empty_tails() {
+  if (!positions_ || leaving_) return;
+  for (Partition& p : core_.partitions()) {
+    if (!p.assigned) continue;
+    auto skip = core_.skippable(p);
+    if (!skip) continue;
+    const bool pending = std::any_of(skips_.begin(), skips_.end(),
+                                     [&](const auto& s) { return s.second.handle == p.handle(); });
+    if (pending) continue;
+    const std::uint64_t token = next_skip_token_;
+    next_skip_token_ += 2;
+    skips_[token] = {p.handle(), *skip};
+    try {
+      parts_.ledger.skip(p.slot, skip->from, skip->to, token, parts_.executor.listener());
+    } catch (const StoreError& e) {
+      skips_.erase(token);  // tried again with the next turn
+      if (!e.transient()) throw;
+      return;
+    }
+  }
+}
+
+void Pipeline::commit_due() {
+  const auto now = parts_.clock.now();
+  if (now < next_commit_) return;
+  next_commit_ = now + parts_.options.commit_interval;
+  if (now >= next_recommit_) {
+    next_recommit_ = now + recommit_interval;
+    for (Partition& p : core_.partitions()) p.committed = -1;
+  }
+  commit(false);
+}
+
+// Commits what is finished of all assigned partitions, or of some.
+void Pipeline::commit(bool wait, const std::vector<PartitionHandle>& only) {
+  if (!positions_) return;
+  commits_.clear();
+  for (Partition& p : core_.partitions()) {
+    if (!p.assigned || !p.progress.started()) continue;
+    if (!only.empty() && std::find(only.begin(), only.end(), p.handle()) == only.end()) continue;
+    const std::int64_t next = mutated(Mutant::in_flight_on_revoke) && wait ? p.position : core_.committable(p);
+    if (next == p.committed || (!wait && p.sent >= 0)) continue;
+    p.sent = next;
+    commits_.push_back({p.handle(), p.ref, next, metadata_});
+  }
+  if (commits_.empty()) return;
+  (void)IDEM_FAILPOINT("io.before_commit");
+  parts_.source.commit(commits_, wait);
+  (void)IDEM_FAILPOINT("io.after_commit");
+}
+
+void Pipeline::on_committed(std::span<const CommitResult> results) {
+  bool failed = false;
+  for (const CommitResult& result : results) {
+    Partition* p = core_.find(result.handle);
+    if (!p) continue;
+    p->sent = -1;
+    if (result.ok) {
+      p->committed = result.next;
+      continue;
+    }
+    failed = true;
+    if (!result.retriable)
+      return end(ExitReason::source_failed, "offset commit of " + p->ref.topic + "[" + std::to_string(p->ref.partition) +
+                                                "] refused: " + result.error);
+    if (commit_failures_ == 0)
+      log().warn("commit failed topic={} partition={} offset={} error=\"{}\"; nothing is lost, it is repeated",
+                 p->ref.topic, p->ref.partition, result.next, result.error);
+  }
+  // Failing commits back off: a rebalance refuses them for seconds.
+  commit_failures_ = failed ? std::min(commit_failures_ + 1, 6) : 0;
+  if (failed) next_commit_ = std::max(next_commit_, parts_.clock.now() + 50ms * (1 << commit_failures_));
+}
+
+// --- Assignments --------------------------------------------------------------------------------------------------
+
+std::vector<StartAt> Pipeline::on_assigned(std::span<const AssignedPartition> partitions) {
+  std::vector<StartAt> starts;
+  for (const AssignedPartition& assigned : partitions) starts.push_back(start_partition(assigned));
+  next_commit_ = parts_.clock.now();  // a first position is committed at once: a reset must find it (auto.offset.reset)
+  return starts;
+}
+
+StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
+  StartAt unread{{}, false, 0};
+  try {
+    Ledger::Opened opened;
+    core::StartDecision decision;
+    if (positions_) {
+      Accept accept = parts_.options.accept;
+      if (!parts_.store.durable) accept.empty_store = true;  // it forgets on exit, and says so
+      opened = parts_.ledger.open(assigned.partition);
+      decision = core::decide_start(assigned, opened.progress, opened.origin, parts_.store.id, accept);
+    } else {
+      decision.start = assigned.initial;
+      decision.progress.reset(assigned.initial);
+      opened.slot = Record::no_partition;
+    }
+    switch (decision.action) {
+      case core::StartDecision::Action::refuse:
+        end(ExitReason::refused, decision.why);
+        return unread;
+      case core::StartDecision::Action::stop_partition:
+        log().error("partition stopped: {}", decision.why);
+        if (stopped_partition_.empty()) stopped_partition_ = decision.why;
+        return unread;
+      case core::StartDecision::Action::read:
+        break;
+    }
+    if (!decision.why.empty()) log().warn("{}", decision.why);
+    if (positions_ && decision.changed) parts_.ledger.reset(opened.slot, decision.progress, assigned.origin);
+    const auto writer = core::store_in_metadata(assigned.metadata);
+    const bool ours = assigned.committed && writer && *writer == parts_.store.id;
+    Partition& p = core_.assign(assigned.partition, opened.slot, std::move(decision.progress), decision.start,
+                                ours ? assigned.committed : std::nullopt, decision.check);
+    return {p.handle(), true, decision.start};
+  } catch (const StoreError& e) {
+    end(ExitReason::store_failed, e.what());
+    return unread;
+  }
+}
+
+void Pipeline::on_revoked(std::span<const PartitionHandle> partitions) {
+  std::vector<PartitionHandle> held;
+  for (PartitionHandle handle : partitions)
+    if (core_.find(handle)) held.push_back(handle);
+  if (held.empty()) return;
+  (void)IDEM_FAILPOINT("io.revoke_begin");
+  for (PartitionHandle handle : held) core_.hold(handle);
+  drain(held, leaving_ ? leave_deadline_ : parts_.clock.now() + parts_.options.drain_timeout);
+  commit(true, held);
+  (void)IDEM_FAILPOINT("io.revoke_committed");
+  for (PartitionHandle handle : held) core_.release(handle);
+}
+
+void Pipeline::on_lost(std::span<const PartitionHandle> partitions) {
+  const std::vector<PartitionHandle> lost(partitions.begin(), partitions.end());
+  if (mutated(Mutant::commit_on_lost)) commit(true, lost);
+  for (PartitionHandle handle : lost) core_.release(handle);
+  log().warn("{} partitions lost: the group gave them to somebody else; nothing was committed for them", lost.size());
+}
+
+void Pipeline::stop_partition(Partition& partition, std::string why) {
+  why = partition.ref.topic + "[" + std::to_string(partition.ref.partition) + "]: " + why +
+        ". This partition is not read any further. To start over at its beginning with the remembered ids kept, set "
+        "accept.recreated_topic";
+  const PartitionHandle handle = partition.handle();
+  if (parts_.options.accept.recreated_topic) why += " (it was set, and the log changed again)";
+  log().error("partition stopped: {}", why);
+  if (stopped_partition_.empty()) stopped_partition_ = why;
+  parts_.source.set_paused(handle, true);
+  core_.release(handle);
+}
+
+void Pipeline::on_end(PartitionHandle partition, std::int64_t next) { core_.at_end(partition, next); }
+
+void Pipeline::on_group_commit(const PartitionRef& partition, std::int64_t, std::string_view metadata) {
+  const Accept& accept = parts_.options.accept;
+  if (parts_.store.shared || !parts_.store.durable || accept.other_store || accept.empty_store) return;
+  const auto writer = core::store_in_metadata(metadata);
+  if (!writer || *writer == parts_.store.id) return;
+  end(ExitReason::refused,
+      partition.topic + "[" + std::to_string(partition.partition) + "] of this group is processed with another store (" +
+          std::string(*writer) + ", this one is " + parts_.store.id +
+          "): after a rebalance neither knows what the other has done, and redeliveries would have a second effect. "
+          "Share one PostgreSQL store, or give each process partitions of its own in a group of its own "
+          "(KafkaOptions::Mode::fixed); if the other process is gone for good, set accept.other_store");
+}
+
+void Pipeline::on_fatal(std::string_view what) { end(ExitReason::source_failed, std::string(what)); }
+void Pipeline::on_warning(std::string_view what) { log().warn("{}", what); }
+
+// --- Ending -------------------------------------------------------------------------------------------------------
+
+bool Pipeline::caught_up() {
+  bool any = false;
+  for (const Partition& p : core_.partitions()) {
+    if (!p.assigned) continue;
+    any = true;
+    if (!p.at_end || p.messages > 0 || core_.skippable(p)) return false;
+  }
+  return (any || !stopped_partition_.empty()) && core_.idle() && skips_.empty();
+}
+
+bool Pipeline::drain(const std::vector<PartitionHandle>& only, core::Ticks deadline) {
+  auto running = [&] {
+    if (only.empty()) return core_.dispatched() > 0;
+    return std::any_of(only.begin(), only.end(), [&](PartitionHandle h) { return core_.dispatched(h) > 0; });
+  };
+  collect();
+  while (running() && parts_.executor.failure().empty()) {
+    const auto now = parts_.clock.now();
+    if (now >= deadline) return false;
+    parts_.executor.wait(std::chrono::ceil<std::chrono::milliseconds>(deadline - now));
+    collect();
+  }
+  return true;
+}
+
+Exit Pipeline::leave(ExitReason reason) {
+  if (!ended_) ended_ = Exit{reason, {}};
+  leaving_ = true;
+  reconcile_pauses();
+  leave_deadline_ = parts_.clock.now() + parts_.options.drain_timeout;
+  const bool drained = drain({}, leave_deadline_);
+  (void)IDEM_FAILPOINT("io.drained");
+  if (!drained && ended_->ok())
+    ended_ = Exit{ExitReason::drain_timeout,
+                  std::to_string(core_.dispatched()) + " messages were still with their handlers after " +
+                      std::to_string(parts_.options.drain_timeout.count()) +
+                      " ms; they are not acknowledged and come again"};
+  commit(true);
+  parts_.source.stop();
+  if (ended_->ok() && !stopped_partition_.empty()) ended_ = Exit{ExitReason::refused, stopped_partition_};
+  return *ended_;
+}
+
+void Pipeline::end(ExitReason reason, std::string detail) {
+  if (!ended_) ended_ = Exit{reason, std::move(detail)};
+}
+
+// --- Time ---------------------------------------------------------------------------------------------------------
+
+std::chrono::milliseconds Pipeline::time_to_wait(std::chrono::milliseconds longest) {
+  auto until = parts_.clock.now() + longest;
+  if (auto due = core_.next_due()) until = std::min(until, *due);
+  until = std::min({until, next_commit_, next_stream_time_});
+  return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(until - parts_.clock.now()));
+}
+
+void Pipeline::advance_stream_time() {
+  const auto now = parts_.clock.now();
+  if (now < next_stream_time_) return;
+  next_stream_time_ = now + stream_time_interval;
+  const auto stream = core::stream_time(core_.partitions(), parts_.clock.wall());
+  held_back_by_.clear();
+  if (stream.held_back)
+    held_back_by_ = stream.held_back->ref.topic + "[" + std::to_string(stream.held_back->ref.partition) + "]";
+  parts_.on_stream_time(stream.time);
+}
+
+Counters Pipeline::counters() const {
+  Counters counters = core_.counters();
+  for (const Partition& p : const_cast<core::DeliveryCore&>(core_).partitions())
+    if (p.assigned && p.progress.started()) counters.lag += parts_.source.lag(p.handle(), p.progress.watermark()).value_or(0);
+  return counters;
+}
+
+}  // namespace idem::runtime

@@ -1,0 +1,288 @@
+#include <idem/runtime.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "runtime/log.h"
+#include "runtime/pipeline.h"
+#include "runtime/signals.h"
+#include "runtime/worker_pool.h"
+
+namespace idem {
+
+using namespace std::chrono_literals;
+using runtime::log;
+
+std::string_view to_string(ExitReason reason) {
+  switch (reason) {
+    case ExitReason::stopped: return "stopped";
+    case ExitReason::caught_up: return "caught up";
+    case ExitReason::drain_timeout: return "drain timeout";
+    case ExitReason::refused: return "refused";
+    case ExitReason::source_failed: return "source failed";
+    case ExitReason::store_failed: return "store failed";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(ParkReason reason) {
+  switch (reason) {
+    case ParkReason::dead_letter: return "dead_letter";
+    case ParkReason::attempts_exhausted: return "attempts_exhausted";
+    case ParkReason::no_id: return "no_id";
+    case ParkReason::id_conflict: return "id_conflict";
+    case ParkReason::undecidable: return "undecidable";
+  }
+  return "unknown";
+}
+
+namespace {
+
+void check(bool good, const char* field, const std::string& what) {
+  if (!good) throw std::invalid_argument(std::string("idem: RuntimeOptions::") + field + " " + what);
+}
+
+void validate(const RuntimeOptions& o) {
+  check(!o.consumer.empty(), "consumer", "is empty: give the consumer the name its history is kept under");
+  check(o.identity.kind() != Identity::Kind::unset, "identity",
+        "is not set: say how a message is known, e.g. id_from_header(\"message-id\") or id_from_position()");
+  check(o.retention > 0ms, "retention", "must be positive");
+  check(o.retry.attempts >= 1, "retry.attempts", "must be at least 1");
+  check(o.retry.first_backoff >= 0ms, "retry.first_backoff", "must not be negative");
+  check(o.retry.max_backoff >= o.retry.first_backoff, "retry.max_backoff", "must not be below retry.first_backoff");
+  check(o.retry.jitter >= 0 && o.retry.jitter <= 1, "retry.jitter", "must be between 0 and 1");
+  check(o.budget.messages >= 1, "budget.messages", "must be at least 1");
+  check(o.budget.bytes >= 1, "budget.bytes", "must be at least 1");
+  check(o.drain_timeout >= 0ms, "drain_timeout", "must not be negative");
+  check(o.commit_interval > 0ms, "commit_interval", "must be positive");
+  check(o.report_interval >= 0ms, "report_interval", "must not be negative");
+}
+
+// Pipelines of one runtime share a ledger: ids may be forgotten only as far as the slowest of them has come.
+class StreamTimes {
+ public:
+  explicit StreamTimes(Ledger& ledger) : ledger_(ledger) {}
+  std::size_t join() {
+    times_.emplace_back();
+    return times_.size() - 1;
+  }
+  void report(std::size_t who, std::optional<Timestamp> time) {
+    std::lock_guard lock(mutex_);
+    times_[who] = time;
+    std::optional<Timestamp> slowest = times_[0];
+    for (const auto& t : times_) slowest = slowest && t ? std::min(slowest, t) : std::nullopt;
+    if (slowest) ledger_.advance(*slowest);
+  }
+
+ private:
+  Ledger& ledger_;
+  std::mutex mutex_;
+  std::vector<std::optional<Timestamp>> times_;
+};
+
+enum class Until { stopped, caught_up };
+
+}  // namespace
+
+struct Runtime::Impl {
+  struct Job {
+    Source* source;
+    TransactionalStore* store;
+    Handler* handler;
+    HandlerFactory factory;
+    // While running:
+    std::shared_ptr<Ledger> ledger;
+    std::vector<std::unique_ptr<Handler>> own_handlers;
+    std::unique_ptr<runtime::WorkerPool> workers;
+    std::unique_ptr<runtime::Pipeline> pipeline;
+    Exit exit{};
+    bool abandoned = false;
+    Counters counters;  // guarded by Impl::mutex
+  };
+
+  RuntimeOptions options;
+  std::vector<std::unique_ptr<Job>> jobs;
+  std::atomic<bool> stopping{false}, used{false};
+  runtime::SystemClock clock;
+  mutable std::mutex mutex;
+  std::vector<std::pair<Ledger*, std::unique_ptr<StreamTimes>>> stream_times;
+
+  unsigned workers() const { return options.workers ? options.workers : std::max(1u, std::thread::hardware_concurrency()); }
+
+  StreamTimes& times_of(Ledger& ledger) {
+    for (auto& [key, times] : stream_times)
+      if (key == &ledger) return *times;
+    return *stream_times.emplace_back(&ledger, std::make_unique<StreamTimes>(ledger)).second;
+  }
+
+  void prepare(Job& job);
+  void run(Job& job, Until until);
+  void publish(Job& job);
+  void report(Job& job, std::uint64_t& last_received);
+  Exit run_all(Until until);
+};
+
+void Runtime::Impl::prepare(Job& job) {
+  job.ledger = job.store->ledger({options.consumer, options.retention});
+  std::vector<Handler*> handlers;
+  for (unsigned i = 0; i < workers(); ++i) {
+    if (job.factory) {
+      job.own_handlers.push_back(job.factory());
+      if (!job.own_handlers.back()) throw std::invalid_argument("idem: the handler factory returned no handler");
+    }
+    handlers.push_back(job.factory ? job.own_handlers.back().get() : job.handler);
+  }
+  job.workers = std::make_unique<runtime::WorkerPool>(
+      *job.source, *job.ledger, std::move(handlers),
+      runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable});
+  StreamTimes& times = times_of(*job.ledger);
+  job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{
+      *job.source, *job.ledger, job.store->traits(), *job.workers, clock, options, workers(), std::random_device{}(),
+      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }});
+}
+
+// The I/O thread of one source.
+void Runtime::Impl::run(Job& job, Until until) {
+  auto next_report = clock.now() + options.report_interval;
+  auto next_publish = clock.now();
+  std::uint64_t last_received = 0;
+  ExitReason reason = ExitReason::stopped;
+  try {
+    job.pipeline->start();
+    while (!stopping.load(std::memory_order_relaxed) && !job.pipeline->ended()) {
+      if (until == Until::caught_up && job.pipeline->caught_up()) {
+        reason = ExitReason::caught_up;
+        break;
+      }
+      job.pipeline->turn(until == Until::caught_up ? 50ms : 500ms);
+      const auto now = clock.now();
+      if (now >= next_publish) {
+        publish(job);
+        next_publish = now + 20ms;
+      }
+      if (options.report_interval > 0ms && now >= next_report) {
+        report(job, last_received);
+        next_report = now + options.report_interval;
+      }
+    }
+    job.exit = job.pipeline->leave(reason);
+  } catch (const StoreError& e) {
+    job.exit = {ExitReason::store_failed, e.what()};
+  } catch (const std::exception& e) {
+    job.exit = {ExitReason::source_failed, job.source->traits().name + ": " + e.what()};
+  }
+  publish(job);
+  job.abandoned = !job.workers->stop(job.exit.reason == ExitReason::drain_timeout ? 0ms : options.drain_timeout);
+  if (job.exit.ok()) log().info("{}: {}", job.source->traits().name, to_string(job.exit.reason));
+  else log().error("{}: {}: {}", job.source->traits().name, to_string(job.exit.reason), job.exit.detail);
+  // One source alone is not the service: the others end with it.
+  if (!job.exit.ok() || until == Until::stopped) stopping = true;
+}
+
+void Runtime::Impl::publish(Job& job) {
+  Counters now = job.pipeline->counters();
+  std::lock_guard lock(mutex);
+  job.counters = now;
+}
+
+void Runtime::Impl::report(Job& job, std::uint64_t& last_received) {
+  const Counters c = job.pipeline->counters();
+  const double seconds = std::chrono::duration<double>(options.report_interval).count();
+  const std::string held = job.pipeline->held_back_by();
+  log().info("{} rate={:.0f}/s done={} lag={} in_flight={} duplicates={} parked={} retries={}{}{}",
+             job.source->traits().name, static_cast<double>(c.received - last_received) / seconds, c.done, c.lag,
+             c.in_flight, c.duplicates, c.parked, c.retries, held.empty() ? "" : " stream_time_held_by=", held);
+  last_received = c.received;
+}
+
+Exit Runtime::Impl::run_all(Until until) {
+  if (jobs.empty()) throw std::logic_error("idem: nothing to run: Runtime::add() a source first");
+  if (used.exchange(true)) throw std::logic_error("idem: a Runtime runs once");
+  for (auto& job : jobs) prepare(*job);
+  std::vector<std::thread> threads;
+  for (auto& job : jobs) threads.emplace_back([this, &job, until] { run(*job, until); });
+  for (auto& thread : threads) thread.join();
+  Exit exit = jobs.front()->exit;
+  for (auto& job : jobs)
+    if (!job->exit.ok()) {
+      exit = job->exit;
+      break;
+    }
+  for (auto& job : jobs)
+    if (job->abandoned)  // a worker is still in its handler: what it uses must outlive it
+      for (auto& handler : job->own_handlers) (void)handler.release();
+  return exit;
+}
+
+Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>()) {
+  validate(options);
+  impl_->options = std::move(options);
+}
+
+Runtime::~Runtime() = default;
+
+void Runtime::add_pipeline(Source& source, Store& store, Handler* handler, HandlerFactory factory) {
+  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
+  if (impl_->options.identity.kind() == Identity::Kind::position && !source.traits().stable_positions)
+    throw std::invalid_argument("idem: " + source.traits().name +
+                                " has no stable positions, so id_from_position() cannot tell a copy from a new message; "
+                                "use id_from_header() or id_from()");
+  auto job = std::make_unique<Impl::Job>();
+  job->source = &source;
+  job->store = &dynamic_cast<TransactionalStore&>(store);
+  job->handler = handler;
+  job->factory = std::move(factory);
+  impl_->jobs.push_back(std::move(job));
+}
+
+Exit Runtime::run() { return impl_->run_all(Until::stopped); }
+Exit Runtime::run_until_caught_up() { return impl_->run_all(Until::caught_up); }
+
+Exit Runtime::run_until_signal() {
+  runtime::SignalWatch watch([this] { stop(); });
+  Exit exit = run();
+  const bool abandoned = std::any_of(impl_->jobs.begin(), impl_->jobs.end(), [](auto& job) { return job->abandoned; });
+  if (abandoned) {
+    // A handler that does not return would use objects that main() is about to destroy.
+    log().flush();
+    std::fflush(nullptr);
+    std::_Exit(exit);
+  }
+  return exit;
+}
+
+void Runtime::stop() {
+  impl_->stopping = true;
+  for (auto& job : impl_->jobs) job->source->wake();
+}
+
+Counters Runtime::counters() const {
+  std::lock_guard lock(impl_->mutex);
+  Counters sum;
+  for (const auto& job : impl_->jobs) {
+    const Counters& c = job->counters;
+    sum.received += c.received;
+    sum.done += c.done;
+    sum.duplicates += c.duplicates;
+    sum.parked += c.parked;
+    sum.in_flight += c.in_flight;
+    sum.abandoned += c.abandoned;
+    sum.retries += c.retries;
+    sum.not_applied += c.not_applied;
+    sum.stale_completions += c.stale_completions;
+    sum.lag += c.lag;
+    sum.undecidable += c.undecidable;
+    sum.conflicts += c.conflicts;
+    sum.bytes_in_flight += c.bytes_in_flight;
+  }
+  return sum;
+}
+
+}  // namespace idem

@@ -1,0 +1,43 @@
+// The threads that run handlers, and the two queues between them and the I/O thread.
+//
+// The work queue is bounded by the core, which never has more batches out than two per worker; the completions are
+// bounded by what is in flight.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <idem/handler.h>
+#include <idem/source.h>
+#include <idem/store.h>
+
+#include "runtime/batch_run.h"
+#include "runtime/executor.h"
+
+namespace idem::runtime {
+
+class WorkerPool final : public Executor {
+ public:
+  /// One handler per worker (the same pointer several times if it is shared). All borrowed.
+  WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy);
+  /// Workers that are still in a handler are left behind; what they use must stay alive then (see stop()).
+  ~WorkerPool();
+
+  /// False: at least one worker is still in its handler. It is abandoned: it can no longer reach the source or the
+  /// runtime, only its handler and the store.
+  bool stop(std::chrono::milliseconds patience);
+
+  void submit(core::Batch* batch) override;
+  std::size_t collect(std::span<WorkerEvent> events) override;
+  void wait(std::chrono::milliseconds longest) override;
+  bool set_waiting(bool waiting) override;
+  SettleListener& listener() override;
+  std::string failure() override;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace idem::runtime
