@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <span>
@@ -119,7 +120,7 @@ void KafkaAdmin::wait_until_ready(milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
   for (;;) {
     try {
-      if (metadata(client_.get(), seconds(1))->broker_cnt > 0) return;
+      if (metadata(client_.get(), std::min<milliseconds>(timeout, seconds(1)))->broker_cnt > 0) return;
     } catch (const std::runtime_error&) {
       if (Clock::now() > deadline) throw;
     }
