@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The layer check itself must be able to fail: each rule is broken once in a copy of the tree.
+#   layers_can_fail.sh SOURCE_DIR
+set -u
+source=$1
+here=$(cd "$(dirname "$0")" && pwd)
+copy=$(mktemp -d) && trap 'rm -rf "$copy"' EXIT
+
+check() {  # check FILE LINE: the rule notices LINE in FILE
+  rm -rf "${copy:?}"/* && cp -r "$source/framework" "$source/stores" "$copy/"
+  echo "$2" >>"$copy/$1"
+  if "$here/layers.sh" "$copy" 2>/dev/null; then echo "not noticed: '$2' in $1" >&2; exit 1; fi
+}
+check framework/core/delivery.h '#include <mutex>'
+check framework/core/progress.cc '#include <spdlog/spdlog.h>'
+check framework/core/progress.cc 'auto now = std::chrono::steady_clock::now();'
+check framework/core/progress.cc '#include "runtime/clock.h"'
+check framework/include/idem/kafka.h '#include <librdkafka/rdkafka.h>'
+check framework/runtime/runtime.cc '#include <librdkafka/rdkafka.h>'
+check framework/runtime/runtime.cc '#include <sqlite3.h>'
+check framework/runtime/runtime.cc '#include <idem/kafka.h>'
+check framework/include/idem/store.h '#include "core/delivery.h"'
+rm -rf "${copy:?}"/* && cp -r "$source/framework" "$source/stores" "$copy/"
+"$here/layers.sh" "$copy"
