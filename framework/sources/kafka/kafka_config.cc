@@ -1,0 +1,179 @@
+#include "sources/kafka/kafka_config.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+
+namespace idem::kafka {
+namespace {
+
+constexpr int cooperative_works_from = 0x020a00ff;
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::invalid_argument("Kafka source: " + what);
+}
+
+bool is_secret(std::string_view name) {
+  // Of sasl.oauthbearer.* the whole configuration may hold a client's secret.
+  static constexpr std::string_view words[] = {
+      "password", "secret", "ssl.key.pem", "sasl.oauthbearer.config", "sasl.jaas", "assertion"};
+  return std::any_of(std::begin(words), std::end(words),
+                     [&](std::string_view word) { return name.find(word) != std::string_view::npos; });
+}
+
+class Properties {
+ public:
+  explicit Properties(std::vector<std::string>& secrets) : conf_(rd_kafka_conf_new()), secrets_(secrets) {}
+
+  void set(const std::string& name, const std::string& value) {
+    char why[512] = "";
+    if (rd_kafka_conf_set(conf_.get(), name.c_str(), value.c_str(), why, sizeof why) == RD_KAFKA_CONF_OK)
+      return;
+    refuse("property " + name + ": " + redact(why, secrets_) +
+           " (the names and values are those of librdkafka's CONFIGURATION.md)");
+  }
+
+  /// As librdkafka understood it ("TRUE" reads back as "true"); "" for a property that this version does not
+  /// have.
+  std::string get(const char* name) const {
+    std::size_t size = 0;
+    if (rd_kafka_conf_get(conf_.get(), name, nullptr, &size) != RD_KAFKA_CONF_OK || size == 0) return "";
+    std::string value(size, '\0');
+    rd_kafka_conf_get(conf_.get(), name, value.data(), &size);
+    value.resize(size - 1);  // size counts the NUL
+    return value;
+  }
+
+  long number(const char* name) const { return std::stol(get(name)); }
+  Conf take() { return std::move(conf_); }
+
+ private:
+  Conf conf_;
+  const std::vector<std::string>& secrets_;
+};
+
+void check_options(const KafkaOptions& options) {
+  if (options.topics.empty()) refuse("KafkaOptions::topics is empty: name the topics to read");
+  std::set<std::string> topics;
+  for (const std::string& topic : options.topics) {
+    if (topic.empty()) refuse("KafkaOptions::topics holds an empty name");
+    if (topic.front() == '^')
+      refuse("KafkaOptions::topics: \"" + topic + "\" is a pattern; name the topics one by one");
+    if (!topics.insert(topic).second) refuse("KafkaOptions::topics names \"" + topic + "\" twice");
+  }
+  if (options.mode == KafkaOptions::Mode::group && !options.partitions.empty())
+    refuse("KafkaOptions::partitions is for Mode::fixed; in Mode::group the group shares the partitions out");
+  std::set<std::int32_t> partitions;
+  for (std::int32_t partition : options.partitions)
+    if (partition < 0 || !partitions.insert(partition).second)
+      refuse("KafkaOptions::partitions: " + std::to_string(partition) + " is negative or named twice");
+  if (options.watch_interval <= std::chrono::milliseconds(0))
+    refuse("KafkaOptions::watch_interval must be longer than zero");
+}
+
+/// What idem sets unless the user does. Prefetched messages lie in memory outside the runtime's own queue, so
+/// they get a budget too.
+void set_defaults(Properties& properties, const SourceContext& context) {
+  // A queue that is full is looked at again after a fixed pause; half of the budget leaves room for the fetch
+  // that was under way when it filled up.
+  auto kbytes = std::clamp<std::size_t>(context.budget_bytes / 2 / 1024, 1, 2'097'151);
+  auto fetch = std::clamp<std::size_t>(context.budget_bytes / 4, 64 << 10, 50 << 20);
+  properties.set("queued.max.messages.kbytes", std::to_string(kbytes));
+  properties.set("queued.min.messages",
+                 std::to_string(std::clamp<std::size_t>(context.budget_messages, 1, 10'000'000)));
+  properties.set("fetch.message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1 << 20)));
+  properties.set("fetch.max.bytes", std::to_string(fetch));
+  if (rd_kafka_version() >= 0x020200ff) properties.set("fetch.queue.backoff.ms", "10");
+  properties.set("client.id", "idem-" + context.consumer);
+  properties.set("auto.offset.reset", "earliest");
+  properties.set("enable.auto.commit", "false");
+  properties.set("enable.auto.offset.store", "false");
+  properties.set("enable.partition.eof", "true");
+  properties.set("check.crcs", "true");
+  properties.set("partition.assignment.strategy", "range");
+  properties.set("allow.auto.create.topics", "false");
+}
+
+struct Rule {
+  const char* property;
+  std::string_view allowed;
+  std::string_view why;
+};
+
+constexpr Rule rules[] = {
+    {"enable.auto.commit", "false",
+     "it commits what has only been received; leave it out: idem commits what is durable"},
+    {"enable.auto.offset.store", "false",
+     "it marks what has only been received as done; leave it out: idem commits what is durable"},
+    {"enable.partition.eof", "true",
+     "without it the position stays before a trailing transaction marker and nobody knows when the end is "
+     "reached"},
+    {"offset.store.method", "broker",
+     "offsets must be where the group's other members find them; leave it out"},
+};
+
+void refuse_what_breaks_the_promise(const Properties& properties, const SourceContext& context) {
+  for (const Rule& rule : rules) {
+    std::string value = properties.get(rule.property);
+    if (!value.empty() && value != rule.allowed)
+      refuse(std::string(rule.property) + "=" + value + " is refused: " + std::string(rule.why));
+  }
+  if (properties.get("partition.assignment.strategy").find("cooperative") != std::string::npos &&
+      rd_kafka_version() < cooperative_works_from)
+    refuse("partition.assignment.strategy=cooperative-sticky is refused with librdkafka " +
+           std::string(rd_kafka_version_str()) +
+           ": before 2.10 it loses assignments when offsets are committed by hand; use range (the default)");
+  if (properties.get("group.protocol") == "consumer")
+    refuse("group.protocol=consumer is refused: idem has not been proved on it; use classic (the default)");
+  long prefetch = properties.number("queued.max.messages.kbytes");
+  if (context.budget_bytes > 0 &&
+      static_cast<std::size_t>(prefetch) * 1024 > std::max<std::size_t>(context.budget_bytes, 1024))
+    refuse("queued.max.messages.kbytes=" + std::to_string(prefetch) +
+           " is more than the runtime's budget of " + std::to_string(context.budget_bytes) +
+           " bytes; leave it out or raise the budget");
+}
+
+Reset reset_policy(const std::string& value) {
+  if (value == "latest" || value == "largest" || value == "end") return Reset::latest;
+  if (value == "error") return Reset::error;
+  return Reset::earliest;
+}
+
+}  // namespace
+
+Configuration configure(const KafkaOptions& options, const SourceContext& context) {
+  check_options(options);
+  Configuration result;
+  for (const auto& [name, value] : options.properties)
+    if (is_secret(name) && !value.empty()) result.secrets.push_back(value);
+
+  Properties properties(result.secrets);
+  set_defaults(properties, context);
+  for (const auto& [name, value] : options.properties) properties.set(name, value);
+  refuse_what_breaks_the_promise(properties, context);
+
+  result.brokers = properties.get("bootstrap.servers");
+  if (result.brokers.empty())
+    refuse("property bootstrap.servers is missing: name a broker, such as localhost:9092");
+  result.group = properties.get("group.id");
+  if (result.group.empty())
+    refuse("property group.id is missing: offsets are committed to a group, in Mode::fixed too");
+
+  // Every assignment names its offset, so librdkafka resets a position only when the log no longer holds it.
+  // "latest" would then skip records in silence; "earliest" is noticed by the offsets that follow.
+  result.reset = reset_policy(properties.get("auto.offset.reset"));
+  properties.set("auto.offset.reset", "earliest");
+  result.conf = properties.take();
+  return result;
+}
+
+std::string redact(std::string text, const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets)
+    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += 3)
+      text.replace(at, secret.size(), "***");
+  return text;
+}
+
+}  // namespace idem::kafka
