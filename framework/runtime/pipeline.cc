@@ -1,6 +1,7 @@
 #include "runtime/pipeline.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/mutant.h"
 #include "core/siphash.h"
@@ -65,6 +66,7 @@ void Pipeline::turn(std::chrono::milliseconds longest) {
   const bool ready = parts_.executor.set_waiting(true);
   parts_.source.poll(ready ? 0ms : wait, std::clamp<std::size_t>(core_.room(), 1, messages_per_poll));
   parts_.executor.set_waiting(false);
+  start_over();
 
   // 2. What workers and store are through with moves the finished prefixes on.
   collect();
@@ -87,9 +89,7 @@ bool Pipeline::on_message(PartitionHandle handle, const Message& message) {
   identify(*delivery);
   (void)IDEM_FAILPOINT("io.received");
   if (core_.enqueue(delivery) == core::DeliveryCore::Received::other_record)
-    stop_partition(*core_.find(handle),
-                   "the record at offset " + std::to_string(message.offset) +
-                       " is not the one that was processed there: the topic was deleted and recreated, or truncated");
+    other_record(*core_.find(handle), message.offset);
   return core_.room() > 0 && core_.room_in_bytes();
 }
 
@@ -289,6 +289,7 @@ StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
     }
     if (!decision.why.empty()) log().warn("{}", decision.why);
     if (positions_ && decision.changed) parts_.ledger.reset(opened.slot, decision.progress, assigned.origin);
+    assigned_[assigned.partition] = assigned;
     const auto writer = core::store_in_metadata(assigned.metadata);
     const bool ours = assigned.committed && writer && *writer == parts_.store.id;
     Partition& p = core_.assign(assigned.partition, opened.slot, std::move(decision.progress), decision.start,
@@ -320,16 +321,38 @@ void Pipeline::on_lost(std::span<const PartitionHandle> partitions) {
   log().warn("{} partitions lost: the group gave them to somebody else; nothing was committed for them", lost.size());
 }
 
-void Pipeline::stop_partition(Partition& partition, std::string why) {
-  why = partition.ref.topic + "[" + std::to_string(partition.ref.partition) + "]: " + why +
-        ". This partition is not read any further. To start over at its beginning with the remembered ids kept, set "
-        "accept.recreated_topic";
+// The remembered record was read once more and is another one: this is not the log the store knows.
+void Pipeline::other_record(Partition& partition, std::int64_t offset) {
+  const std::string what = partition.ref.topic + "[" + std::to_string(partition.ref.partition) + "]: the record at offset " +
+                           std::to_string(offset) +
+                           " is not the one that was processed there: the topic was deleted and recreated, or truncated";
   const PartitionHandle handle = partition.handle();
-  if (parts_.options.accept.recreated_topic) why += " (it was set, and the log changed again)";
-  log().error("partition stopped: {}", why);
-  if (stopped_partition_.empty()) stopped_partition_ = why;
+  if (parts_.options.accept.recreated_topic) {
+    log().warn("{}; starting over at its beginning as asked, remembered ids are kept", what);
+    starting_over_.push_back(handle);
+    core_.hold(handle);
+    return;
+  }
+  log().error("partition stopped: {}. It is not read any further. To start over at its beginning with the remembered ids "
+              "kept, set accept.recreated_topic", what);
+  if (stopped_partition_.empty()) stopped_partition_ = what + "; accept.recreated_topic starts over at its beginning";
   parts_.source.set_paused(handle, true);
   core_.release(handle);
+}
+
+// Between polls: the source is not inside a callback.
+void Pipeline::start_over() {
+  for (PartitionHandle handle : std::exchange(starting_over_, {})) {
+    Partition* p = core_.find(handle);
+    if (!p) continue;
+    const AssignedPartition& assigned = assigned_.at(p->ref);
+    const Progress fresh(assigned.log_begin);
+    const std::uint32_t slot = p->slot;
+    core_.release(handle);
+    parts_.ledger.reset(slot, fresh, assigned.origin);
+    Partition& again = core_.assign(assigned.partition, slot, fresh, assigned.log_begin, std::nullopt, std::nullopt);
+    parts_.source.seek(handle, {again.handle(), true, assigned.log_begin});
+  }
 }
 
 void Pipeline::on_end(PartitionHandle partition, std::int64_t next) { core_.at_end(partition, next); }

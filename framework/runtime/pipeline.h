@@ -75,8 +75,9 @@ class Pipeline final : public SourceEvents {
   std::chrono::milliseconds time_to_wait(std::chrono::milliseconds longest);
 
   StartAt start_partition(const AssignedPartition& assigned);
+  void start_over();
   void identify(core::Delivery& delivery);
-  void stop_partition(core::Partition& partition, std::string why);
+  void other_record(core::Partition& partition, std::int64_t offset);
   bool drain(const std::vector<PartitionHandle>& only, core::Ticks deadline);
   void end(ExitReason reason, std::string detail);
 
@@ -89,6 +90,8 @@ class Pipeline final : public SourceEvents {
   std::optional<Exit> ended_;
   std::string stopped_partition_;  ///< why the first one was stopped
   std::string held_back_by_;
+  std::map<PartitionRef, AssignedPartition> assigned_;  ///< as the source last described them
+  std::vector<PartitionHandle> starting_over_;          ///< found to be another log, and accepted as such
   bool leaving_ = false;
   core::Ticks leave_deadline_{};
 

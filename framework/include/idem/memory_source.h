@@ -58,6 +58,7 @@ class MemorySource final : public Source {
   void poll(std::chrono::milliseconds wait, std::size_t limit) override;
   void wake() override;
   void set_paused(PartitionHandle partition, bool paused) override;
+  void seek(PartitionHandle before, const StartAt& start) override;
   void commit(std::span<const Commit> commits, bool wait) override;
   std::optional<std::int64_t> lag(PartitionHandle partition, std::int64_t next) const override;
   void stop() override;

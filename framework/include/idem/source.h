@@ -122,6 +122,10 @@ class Source {
   /// O4: pausing and resuming neither loses nor repeats nor reorders.
   virtual void set_paused(PartitionHandle partition, bool paused) = 0;
 
+  /// Goes on with a held partition elsewhere: from `start.offset` on, under `start.handle`. Called between polls.
+  /// O8: nothing of what was fetched before is delivered any more.
+  virtual void seek(PartitionHandle before, const StartAt& start) = 0;
+
   /// Says "done up to next". Answered by on_committed: before returning if `wait`, else from a later poll().
   /// O5: what was committed is where AssignedPartition::committed of the next assignment starts, metadata included.
   /// O6: a commit for a handle of an earlier assignment does nothing and is answered as not ok, retriable.

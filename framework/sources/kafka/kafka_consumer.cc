@@ -259,6 +259,16 @@ void Consumer::set_paused(PartitionHandle partition, bool paused) {
   pauses_changed_ = true;
 }
 
+/// As if what was fetched had been thrown away: the next poll seeks to the new position.
+void Consumer::seek(PartitionHandle before, const StartAt& start) {
+  Slot* slot = partitions_.find(before);
+  if (!slot) return;
+  slot->handle = start.handle;
+  slot->next = start.offset;
+  slot->want_paused = false;
+  slot->dropped = slot->moved = pauses_changed_ = true;
+}
+
 void Consumer::wake() {
   if (queue_) rd_kafka_queue_yield(queue_.get());
 }

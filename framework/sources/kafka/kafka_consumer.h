@@ -42,6 +42,7 @@ class Consumer {
   void poll(std::chrono::milliseconds wait, std::size_t limit);
   void wake();
   void set_paused(PartitionHandle partition, bool paused);
+  void seek(PartitionHandle before, const StartAt& start);
   void commit(std::span<const Commit> commits, bool wait);
   std::optional<std::int64_t> lag(PartitionHandle partition, std::int64_t next);
   void stop();

@@ -120,6 +120,13 @@ void MemorySource::set_paused(PartitionHandle partition, bool paused) {
   if (Impl::Reader* reader = impl_->find(partition)) reader->paused = paused;
 }
 
+void MemorySource::seek(PartitionHandle before, const StartAt& start) {
+  Impl::Reader* reader = impl_->find(before);
+  if (!reader) return;
+  *reader = {reader->number, true, start.read, false, start.handle, impl_->partition(*reader).seek(start.offset),
+             start.offset,   -1};
+}
+
 void MemorySource::commit(std::span<const Commit> commits, bool wait) {
   int failing = impl_->failing.load();
   bool fail = failing > 0;
