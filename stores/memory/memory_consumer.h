@@ -1,0 +1,102 @@
+// What one consumer remembers in a MemoryStore: positions, ids, how long, and what is parked.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <idem/store.h>
+
+namespace idem::memory {
+
+struct HashIdKey {
+  std::size_t operator()(const IdKey& key) const { return key.low; }  // a keyed hash already
+};
+
+/// Ids are forgotten a generation at a time: an eighth of the retention of stream time, dropped as a whole.
+struct Generation {
+  Timestamp start{}, newest{};
+  std::unordered_map<IdKey, std::uint64_t, HashIdKey> fingerprints;
+  std::set<std::string, std::less<>> topics;
+};
+
+struct Consumer {
+  explicit Consumer(std::chrono::milliseconds r) : retention(r), generations(1) {}
+
+  std::chrono::milliseconds retention;
+  std::map<PartitionRef, std::uint32_t> slots;
+  std::deque<Ledger::Opened> partitions;
+  std::deque<Generation> generations;
+  std::map<std::string, Timestamp, std::less<>> horizon;
+  std::set<std::pair<IdKey, std::uint64_t>> parked_conflicts;
+  std::vector<ParkedMessage> parked;
+  Timestamp stream_time{};
+
+  bool position_done(const Record& r) const {
+    return r.partition != Record::no_partition && partitions[r.partition].progress.contains(r.message->offset);
+  }
+
+  const std::uint64_t* find(const IdKey& id) const {
+    for (const Generation& g : generations)
+      if (auto it = g.fingerprints.find(id); it != g.fingerprints.end()) return &it->second;
+    return nullptr;
+  }
+
+  Seen judge(const Record& r) const {
+    if (position_done(r)) return Seen::duplicate;
+    if (!r.id) return Seen::fresh;
+    if (const std::uint64_t* known = find(*r.id))
+      return *known != 0 && r.fingerprint != 0 && *known != r.fingerprint ? Seen::conflict : Seen::duplicate;
+    const auto bound = horizon.find(r.message->topic);
+    return bound != horizon.end() && r.time <= bound->second ? Seen::undecidable : Seen::fresh;
+  }
+
+  void remember(const Record& r) {
+    Generation& g = generations.back();
+    g.newest = std::max(g.newest, r.time);
+    g.topics.emplace(r.message->topic);
+    g.fingerprints.emplace(*r.id, r.fingerprint);
+  }
+
+  void advance(Timestamp time) {
+    stream_time = std::max(stream_time, time);
+    Generation& last = generations.back();
+    if (last.start == Timestamp{}) last.start = last.fingerprints.empty() ? stream_time : last.newest;
+    if (!last.fingerprints.empty() && stream_time - last.start >= retention / 8)
+      generations.push_back({.start = stream_time});
+    std::erase_if(generations, [&](const Generation& g) {
+      if (&g == &generations.back() || stream_time - g.newest < retention) return false;
+      for (const std::string& topic : g.topics) horizon[topic] = std::max(horizon[topic], g.newest);
+      return true;
+    });
+  }
+
+  void park(const Record& r, const Conclusion& c) {
+    const bool conflict = c.reason == ParkReason::id_conflict && r.id;
+    if (conflict && !parked_conflicts.emplace(*r.id, r.fingerprint).second) return;
+    const Message& m = *r.message;
+    ParkedMessage p;
+    p.number = static_cast<std::int64_t>(parked.size()) + 1;
+    p.partition = {std::string(m.topic), m.partition};
+    p.offset = m.offset;
+    p.key = m.key;
+    p.payload = m.payload;
+    for (const Header& h : m.headers) p.headers.emplace_back(h.name, h.value);
+    p.timestamp = m.timestamp;
+    p.id = m.id;
+    p.reason = c.reason;
+    p.why = c.why;
+    p.attempts = c.attempts;
+    p.parked_at = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    parked.push_back(std::move(p));
+  }
+};
+
+}  // namespace idem::memory
