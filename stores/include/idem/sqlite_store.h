@@ -32,6 +32,9 @@ struct SqliteOptions {
 
   /// SQLite's page cache.
   std::size_t cache_bytes = 64 << 20;
+
+  /// For tests: the SQLite VFS to open the file with, one that breaks on purpose. Empty: SQLite's own.
+  std::string vfs;
 };
 
 class SqliteStore final : public TransactionalStore {

@@ -1,0 +1,44 @@
+// The database file before SQLite sees it: where it may lie, who may read it, and whether it is still the same file.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace idem::sqlite {
+
+/// The path without symbolic links, so that two names of one file find one owner lock.
+/// Throws StoreError if the directory does not exist.
+std::string canonical(const std::string& path);
+
+/// The name of the network file system `path` lies on, or nullopt. Its locks and syncs are not to be trusted.
+std::optional<std::string> network_file_system(const std::string& path);
+/// The same by statfs(2)'s magic number alone.
+std::optional<std::string> network_file_system(unsigned long magic);
+
+/// Makes an empty file with mode 0600 unless it exists. The log and shared-memory files inherit the mode.
+void create_private(const std::string& path);
+
+/// Notices that the file or its log was deleted or replaced under a running store: SQLite itself goes on writing to
+/// what no longer has a name, and every such commit would be lost.
+class FileIdentity {
+ public:
+  /// Remembers the file and its log as they are now.
+  explicit FileIdentity(const std::string& path);
+  /// What is wrong, or nullptr.
+  const char* changed() const;
+
+ private:
+  struct Inode {
+    dev_t device = 0;
+    ino_t number = 0;
+    friend bool operator==(const Inode&, const Inode&) = default;
+  };
+  static Inode look(const std::string& path);
+
+  std::string path_, log_path_;
+  Inode file_, log_;
+};
+
+}  // namespace idem::sqlite

@@ -1,0 +1,70 @@
+#include "sqlite/id_index.h"
+
+#include <algorithm>
+#include <array>
+
+namespace idem::sqlite {
+namespace {
+
+std::string table(std::int64_t generation) { return "idem_ids_" + std::to_string(generation); }
+
+// Big-endian, so that the table's order is the order of IdKeys.
+class KeyBytes {
+ public:
+  explicit KeyBytes(const IdKey& key) {
+    for (int i = 0; i < 8; ++i) {
+      bytes_[static_cast<std::size_t>(i)] = static_cast<char>(key.high >> (56 - 8 * i));
+      bytes_[static_cast<std::size_t>(i + 8)] = static_cast<char>(key.low >> (56 - 8 * i));
+    }
+  }
+  Blob blob() const { return {{bytes_.data(), bytes_.size()}}; }
+
+ private:
+  std::array<char, 16> bytes_;
+};
+
+}  // namespace
+
+IdIndex::Generation::Generation(Connection& connection, std::int64_t n)
+    : number(n),
+      find(connection, "SELECT fingerprint, state FROM " + table(n) + " WHERE key = ?"),
+      add(connection, "INSERT INTO " + table(n) + " VALUES (?, ?, ?) ON CONFLICT DO NOTHING") {}
+
+void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<Remembered>> found) {
+  // Newest first: a copy nearly always comes soon after its original.
+  for (auto generation = generations_.rbegin(); generation != generations_.rend(); ++generation)
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      if (!found[i]) found[i] = find_in(*generation, keys[i]);
+}
+
+std::optional<Remembered> IdIndex::find_in(Generation& generation, const IdKey& key) {
+  const KeyBytes bytes(key);
+  auto rows = generation.find.rows(bytes.blob());
+  if (!rows.next()) return std::nullopt;
+  return Remembered{static_cast<std::uint64_t>(rows.integer(0)), static_cast<IdState>(rows.integer(1))};
+}
+
+bool IdIndex::add(const IdKey& key, const Remembered& id, std::int64_t newest_then) {
+  for (Generation& g : generations_)
+    if (g.number >= newest_then && g.number != newest() && find_in(g, key)) return false;
+  const KeyBytes bytes(key);
+  generations_.back().add.run(bytes.blob(), id.fingerprint, static_cast<int>(id.state));
+  return connection_.changes() == 1;
+}
+
+void IdIndex::create_table(std::int64_t generation) {
+  connection_.exec("CREATE TABLE " + table(generation) +
+                   " (key BLOB NOT NULL PRIMARY KEY, fingerprint INTEGER NOT NULL, state INTEGER NOT NULL)"
+                   " STRICT, WITHOUT ROWID");
+}
+
+void IdIndex::drop_table(std::int64_t generation) { connection_.exec("DROP TABLE " + table(generation)); }
+
+void IdIndex::created(std::int64_t generation) { generations_.emplace_back(connection_, generation); }
+
+void IdIndex::dropped(std::int64_t generation) {
+  auto it = std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) { return g.number == generation; });
+  if (it != generations_.end()) generations_.erase(it);
+}
+
+}  // namespace idem::sqlite

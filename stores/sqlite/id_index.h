@@ -1,0 +1,60 @@
+// The remembered ids of one consumer: "was this id seen?", answered for a whole run of messages at once.
+//
+// Ids live in generations, one table each, so that forgetting is dropping a table. An id is added to the newest
+// generation only; the table's unique key is what makes two records of one id impossible.
+//
+// Nothing here begins or ends a transaction: what is added is as durable as the transaction it was added in, and
+// after a lost one it is simply not there.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <idem/store.h>
+
+#include "sqlite/connection.h"
+
+namespace idem::sqlite {
+
+enum class IdState : std::uint8_t { done = 1, parked = 2 };
+
+struct Remembered {
+  std::uint64_t fingerprint = 0;
+  IdState state = IdState::done;
+};
+
+class IdIndex {
+ public:
+  explicit IdIndex(Connection& connection) : connection_(connection) {}
+
+  /// found[i] becomes what is remembered of keys[i]. Keys ascend: neighbours share pages.
+  void find(std::span<const IdKey> keys, std::span<std::optional<Remembered>> found);
+
+  /// False, and nothing is added, if the id is there. `newest_then` is newest() as it was when the id was looked up
+  /// and not found: it may have been added since, and a generation begun after that.
+  bool add(const IdKey& key, const Remembered& id, std::int64_t newest_then);
+
+  std::int64_t newest() const { return generations_.empty() ? 0 : generations_.back().number; }
+
+  // In two steps, so that a transaction that is lost changes nothing in memory.
+  void create_table(std::int64_t generation);
+  void drop_table(std::int64_t generation);
+  void created(std::int64_t generation);
+  void dropped(std::int64_t generation);
+
+ private:
+  struct Generation {
+    Generation(Connection& connection, std::int64_t number);
+    std::int64_t number;
+    Statement find, add;
+  };
+  static std::optional<Remembered> find_in(Generation& generation, const IdKey& key);
+
+  Connection& connection_;
+  std::list<Generation> generations_;  // oldest first
+};
+
+}  // namespace idem::sqlite

@@ -1,0 +1,146 @@
+#include "sqlite/ledger.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "sqlite/session.h"
+
+namespace idem::sqlite {
+
+SqliteLedger::SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& options)
+    : writer_(std::move(writer)),
+      options_(options),
+      consumer_(find_or_make(*writer_, options.consumer)),
+      positions_(writer_->connection(), consumer_),
+      ids_(writer_->connection()),
+      retention_(writer_->connection(), ids_, consumer_, options.retention),
+      parking_lot_(writer_->connection(), consumer_) {
+  turn_over();
+}
+
+// Records may still be in the open group, and the group calls back: it ends first. Stream time may be newer than the
+// last group.
+SqliteLedger::~SqliteLedger() {
+  try {
+    Writer::Hold hold(*writer_);
+    if (retention_.unsaved()) writer_->group().take_part(*this);
+    writer_->commit();
+  } catch (const std::exception&) {
+    // A dead store has no open group.
+  }
+}
+
+std::int64_t SqliteLedger::find_or_make(Writer& writer, const std::string& name) {
+  Statement find(writer.connection(), "SELECT consumer FROM idem_consumer WHERE name = ?");
+  for (auto rows = find.rows(name); rows.next();) return rows.integer(0);
+  writer.run_alone([&] {
+    Statement insert(writer.connection(), "INSERT INTO idem_consumer (name, stream_time) VALUES (?, 0)");
+    insert.run(name);
+  });
+  auto rows = find.rows(name);
+  rows.next();
+  return rows.integer(0);
+}
+
+Ledger::Opened SqliteLedger::open(const PartitionRef& partition) {
+  Writer::Hold hold(*writer_);
+  try {
+    return positions_.open(partition);
+  } catch (const SqlError& e) {
+    throw writer_->database().store_error(e);
+  }
+}
+
+void SqliteLedger::reset(std::uint32_t slot, const Progress& progress, std::string_view origin) {
+  Writer::Hold hold(*writer_);
+  writer_->run_alone([&] { positions_.write_reset(slot, progress, origin); });
+  positions_.was_reset(slot, progress, origin);
+}
+
+void SqliteLedger::skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std::uint64_t token,
+                        SettleListener& listener) {
+  Writer::Hold hold(*writer_);
+  positions_.skip(slot, from, to);
+  writer_->group().take_part(*this);
+  writer_->joined(listener, token, Group::Clock::now());
+}
+
+std::unique_ptr<Session> SqliteLedger::session(SettleListener& listener) {
+  return std::make_unique<SqliteSession>(shared_from_this(), listener);
+}
+
+std::vector<ParkedMessage> SqliteLedger::parked(std::int64_t after, std::size_t limit) {
+  Writer::Hold hold(*writer_);
+  try {
+    writer_->commit();  // only what is durable is listed
+    return parking_lot_.list(after, limit);
+  } catch (const SqlError& e) {
+    throw writer_->database().store_error(e);
+  }
+}
+
+// --- For sessions ---------------------------------------------------------------------------------------------
+
+void SqliteLedger::turn_over() {
+  if (!retention_.due()) return;
+  writer_->run_alone([this] { retention_.turn_over(); });
+  retention_.applied();
+}
+
+void SqliteLedger::look_up(std::span<const Record* const> records, std::span<Seen> seen) {
+  questions_.clear();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    seen[i] = position_done(*records[i]) ? Seen::duplicate : Seen::fresh;
+    if (seen[i] == Seen::fresh && records[i]->id) questions_.push_back({*records[i]->id, i});
+  }
+  std::sort(questions_.begin(), questions_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  keys_.clear();
+  for (const Question& q : questions_) keys_.push_back(q.key);
+  found_.assign(keys_.size(), std::nullopt);
+  ids_.find(keys_, found_);
+  for (std::size_t i = 0; i < questions_.size(); ++i)
+    seen[questions_[i].record] = judge(*records[questions_[i].record], found_[i]);
+}
+
+Seen SqliteLedger::judge(const Record& record, const std::optional<Remembered>& remembered) const {
+  if (!remembered)
+    return retention_.undecidable(record.message->topic, record.time) ? Seen::undecidable : Seen::fresh;
+  const bool comparable = record.fingerprint != 0 && remembered->fingerprint != 0;
+  return comparable && record.fingerprint != remembered->fingerprint ? Seen::conflict : Seen::duplicate;
+}
+
+bool SqliteLedger::position_done(const Record& record) const {
+  return record.partition != Record::no_partition && positions_.done(record.partition, record.message->offset);
+}
+
+void SqliteLedger::finish_position(const Record& record) {
+  if (record.partition == Record::no_partition) return;
+  positions_.finish(record);
+  writer_->group().take_part(*this);
+}
+
+bool SqliteLedger::remember(const Record& record, IdState state, std::int64_t newest_then) {
+  if (!ids_.add(*record.id, {record.fingerprint, state}, newest_then)) return false;
+  retention_.note(record.message->topic, record.time);
+  writer_->group().take_part(*this);
+  return true;
+}
+
+// --- As Participant -------------------------------------------------------------------------------------------
+
+void SqliteLedger::write() {
+  positions_.write();
+  retention_.write();
+}
+
+void SqliteLedger::committed() noexcept {
+  positions_.committed();
+  retention_.committed();
+}
+
+void SqliteLedger::lost() noexcept {
+  positions_.lost();
+  retention_.lost();
+}
+
+}  // namespace idem::sqlite

@@ -1,0 +1,82 @@
+// What one consumer remembers: positions, ids, how long, and what is parked.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <idem/store.h>
+
+#include "sqlite/id_index.h"
+#include "sqlite/parking_lot.h"
+#include "sqlite/positions.h"
+#include "sqlite/retention.h"
+#include "sqlite/writer.h"
+
+namespace idem::sqlite {
+
+class SqliteLedger final : public Ledger, public std::enable_shared_from_this<SqliteLedger>, private Participant {
+ public:
+  /// Under the write turn: finds or makes the consumer's rows.
+  SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& options);
+  ~SqliteLedger() override;
+
+  std::chrono::milliseconds retention() const { return options_.retention; }
+
+  // --- Ledger -----------------------------------------------------------------------------------------------
+
+  const HashKey& hash_key() const override { return writer_->database().identity().hash_key; }
+  Opened open(const PartitionRef& partition) override;
+  void reset(std::uint32_t slot, const Progress& progress, std::string_view origin) override;
+  void skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std::uint64_t token,
+            SettleListener& listener) override;
+  std::unique_ptr<Session> session(SettleListener& listener) override;
+  void advance(Timestamp time) override { retention_.advance(time); }
+  Timestamp stream_time() const override { return retention_.stream_time(); }
+  std::vector<ParkedMessage> parked(std::int64_t after, std::size_t limit) override;
+
+  // --- For sessions, under the write turn -------------------------------------------------------------------
+
+  Writer& writer() { return *writer_; }
+
+  /// Begins and drops generations when it is time. Commits the open group then.
+  void turn_over();
+  void look_up(std::span<const Record* const> records, std::span<Seen> seen);
+  std::int64_t newest_generation() const { return ids_.newest(); }
+
+  bool position_done(const Record& record) const;
+  void finish_position(const Record& record);
+  /// False, and nothing is remembered, if another record of that id was first.
+  bool remember(const Record& record, IdState state, std::int64_t newest_then);
+  void park(const Record& record, const Conclusion& conclusion) { parking_lot_.park(record, conclusion); }
+
+ private:
+  void write() override;
+  void committed() noexcept override;
+  void lost() noexcept override;
+
+  Seen judge(const Record& record, const std::optional<Remembered>& remembered) const;
+  static std::int64_t find_or_make(Writer& writer, const std::string& name);
+
+  const std::shared_ptr<Writer> writer_;
+  const LedgerOptions options_;
+  const std::int64_t consumer_;
+  Positions positions_;
+  IdIndex ids_;
+  Retention retention_;
+  ParkingLot parking_lot_;
+
+  // Of look_up, kept so that a run costs no allocation.
+  struct Question {
+    IdKey key;
+    std::size_t record;
+  };
+  std::vector<Question> questions_;
+  std::vector<IdKey> keys_;
+  std::vector<std::optional<Remembered>> found_;
+};
+
+}  // namespace idem::sqlite

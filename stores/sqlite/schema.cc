@@ -1,0 +1,164 @@
+#include "sqlite/schema.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <system_error>
+
+#include "runtime/failpoint.h"
+
+namespace idem::sqlite {
+namespace {
+
+std::array<std::uint8_t, 16> random_bytes() {
+  std::array<std::uint8_t, 16> bytes;
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  return bytes;
+}
+
+std::string hex(const std::array<std::uint8_t, 16>& bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : bytes) text += {digits[byte >> 4], digits[byte & 15]};
+  return text;
+}
+
+// STRICT and BLOB NOT NULL: SQLite's loose types would make '1.0' equal 1, the text 'abc' differ from the blob
+// 'abc', and a key accept NULL twice.
+constexpr const char* tables_of_version_1 = R"(
+CREATE TABLE idem_store (
+  one             INTEGER PRIMARY KEY CHECK (one = 1),
+  schema_version  INTEGER NOT NULL,
+  store_id        TEXT NOT NULL,
+  hash_key        BLOB NOT NULL,
+  sequence        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE idem_consumer (
+  consumer     INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL UNIQUE,
+  stream_time  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE idem_partition (
+  consumer   INTEGER NOT NULL,
+  topic      TEXT NOT NULL,
+  partition  INTEGER NOT NULL,
+  progress   BLOB NOT NULL,
+  origin     TEXT NOT NULL,
+  PRIMARY KEY (consumer, topic, partition)
+) STRICT, WITHOUT ROWID;
+
+-- Ids live in one table per generation, idem_ids_<number>, so that forgetting is dropping a table.
+CREATE TABLE idem_generation (
+  number    INTEGER PRIMARY KEY,
+  consumer  INTEGER NOT NULL,
+  start     INTEGER,              -- stream time at its begin; NULL: not known yet
+  newest    INTEGER               -- time of its newest record; NULL: none
+) STRICT;
+
+CREATE TABLE idem_generation_topic (
+  generation  INTEGER NOT NULL,
+  topic       TEXT NOT NULL,
+  PRIMARY KEY (generation, topic)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idem_horizon (
+  consumer  INTEGER NOT NULL,
+  topic     TEXT NOT NULL,
+  bound     INTEGER NOT NULL,
+  PRIMARY KEY (consumer, topic)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idem_parked (
+  number       INTEGER PRIMARY KEY AUTOINCREMENT,
+  consumer     INTEGER NOT NULL,
+  topic        TEXT NOT NULL,
+  partition    INTEGER NOT NULL,
+  position     INTEGER NOT NULL,
+  key          BLOB,
+  payload      BLOB,
+  headers      BLOB NOT NULL,
+  timestamp    INTEGER,
+  id           BLOB NOT NULL,
+  id_key       BLOB,
+  fingerprint  INTEGER NOT NULL,
+  reason       TEXT NOT NULL,
+  why          TEXT NOT NULL,
+  attempts     INTEGER NOT NULL,
+  parked_at    INTEGER NOT NULL
+) STRICT;
+
+-- A conflict leaves the id's own row as it is, so only this keeps a redelivered one from being parked twice.
+CREATE UNIQUE INDEX idem_parked_conflict ON idem_parked (consumer, id_key, fingerprint)
+  WHERE reason = 'id_conflict';
+)";
+
+void create(Connection& connection) {
+  connection.exec(tables_of_version_1);
+  const HashKey key = random_bytes();
+  Statement insert(connection, "INSERT INTO idem_store VALUES (1, 1, ?, ?, 0)");
+  insert.run(hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
+}
+
+constexpr Migration all_migrations[] = {create};
+
+bool has_table(Connection& connection, std::string_view name) {
+  Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
+  return find.rows(name).next();
+}
+
+std::int64_t stored_version(Connection& connection) {
+  if (!has_table(connection, "idem_store")) return 0;
+  Statement read(connection, "SELECT schema_version FROM idem_store");
+  auto rows = read.rows();
+  return rows.next() ? rows.integer(0) : 0;
+}
+
+void migrate(Connection& connection, std::span<const Migration> steps) {
+  // Read again inside the transaction: from here on nobody else can change it.
+  const auto version = static_cast<std::size_t>(stored_version(connection));
+  for (std::size_t i = version; i < steps.size(); ++i) steps[i](connection);
+  Statement mark(connection, "UPDATE idem_store SET schema_version = ?");
+  mark.run(steps.size());
+  if (IDEM_FAILPOINT("store.migrate")) throw StoreError("failpoint store.migrate", true);
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() { return all_migrations; }
+
+void bring_up_to_date(Connection& connection, std::span<const Migration> steps) {
+  const auto version = stored_version(connection);
+  const auto known = static_cast<std::int64_t>(steps.size());
+  if (version > known)
+    throw StoreError("the store was made by a newer version of idem (schema " + std::to_string(version) +
+                         ", this one knows up to " + std::to_string(known) + "): run that version",
+                     false);
+  if (version == known) return;
+  connection.exec("BEGIN IMMEDIATE");
+  try {
+    migrate(connection, steps);
+    connection.exec("COMMIT");
+  } catch (...) {
+    if (connection.in_transaction()) connection.exec("ROLLBACK");
+    throw;
+  }
+}
+
+StoreIdentity read_identity(Connection& connection) {
+  Statement read(connection, "SELECT store_id, hash_key, sequence FROM idem_store");
+  auto rows = read.rows();
+  StoreIdentity identity;
+  if (!rows.next() || rows.text(1).size() != identity.hash_key.size())
+    throw StoreError("the table idem_store is damaged", false);
+  identity.id = rows.text(0);
+  std::memcpy(identity.hash_key.data(), rows.text(1).data(), identity.hash_key.size());
+  identity.sequence = rows.integer(2);
+  return identity;
+}
+
+}  // namespace idem::sqlite

@@ -1,0 +1,233 @@
+#include "sqlite/session.h"
+
+#include <utility>
+
+#include "runtime/failpoint.h"
+#include "runtime/log.h"
+
+namespace idem::sqlite {
+namespace {
+
+// A handler that touches the transaction this soon leaves the turn only for a moment between two messages: waking
+// another worker would cost more than it waits.
+constexpr std::chrono::microseconds soon{20};
+constexpr std::chrono::milliseconds long_turn{250};
+constexpr std::chrono::minutes between_warnings{1};
+
+thread_local const Writer* handler_of = nullptr;
+
+}  // namespace
+
+bool inside_handler_of(const Writer& writer) { return handler_of == &writer; }
+
+SqliteSession::SqliteSession(std::shared_ptr<SqliteLedger> ledger, SettleListener& listener)
+    : ledger_(std::move(ledger)),
+      writer_(ledger_->writer()),
+      group_(writer_.group()),
+      listener_(listener),
+      tx_(writer_, *this) {}
+
+SqliteSession::~SqliteSession() {
+  abandon();
+  try {
+    yield();
+    Writer::Hold hold(writer_);
+    if (group_.holds_records_of(listener_)) writer_.commit();
+  } catch (const std::exception&) {
+    // A dead store has no open group; what it owed was settled as not durable when it died.
+  }
+  writer_.settlements().wait_delivered(listener_);
+}
+
+void SqliteSession::look_up(std::span<const Record* const> records, std::span<Seen> seen) {
+  abandon();  // a StoreError left the handler: nobody has ended its scope
+  Writer::Hold hold(writer_);
+  const bool lost_something = epoch_ != 0 && interrupted();
+  epoch_ = group_.epoch();
+  if (lost_something && group_.trouble()) throw *group_.trouble();
+  try {
+    ledger_->turn_over();
+    ledger_->look_up(records, seen);
+  } catch (const SqlError& e) {
+    if (!group_.alive()) group_.lose(std::nullopt);
+    throw writer_.database().store_error(e);
+  }
+  epoch_ = group_.epoch();
+  newest_generation_ = ledger_->newest_generation();
+  rest_of_run_ = records.size();
+  if (!std::exchange(busy_, true)) writer_.session_busy();
+}
+
+Transaction& SqliteSession::begin(const Record& record) {
+  abandon();
+  scope_of_ = &record;
+  begun_ = Clock::now();
+  handler_of = &writer_;
+  tx_.open();
+  return tx_;
+}
+
+// --- The message's scope --------------------------------------------------------------------------------------
+
+void SqliteSession::touch() {
+  if (savepoint_is_gone())
+    throw TransactionError("the transaction was ended by an earlier error; nothing more can be written in it");
+  if (has_savepoint()) return;
+  take_turn();
+  try {
+    enter_scope();
+  } catch (const SqlError& e) {
+    const StoreError meaning = writer_.database().store_error(e);
+    if (!group_.alive()) group_.lose(meaning);
+    abandon();
+    throw meaning;
+  } catch (...) {
+    hold_.reset();
+    throw;
+  }
+}
+
+void SqliteSession::enter_scope() {
+  if (scope_of_->alone) writer_.commit();
+  if (interrupted()) throw TransactionError("another message's failure ended the group; this one runs again");
+  group_.begin();
+  group_.savepoint();
+  savepoint_in_ = group_.serial();
+  writer_.database().guard().user_begins();
+}
+
+void SqliteSession::close_scope() {
+  if (scope_of_ == nullptr) return;
+  tx_.close();
+  if (hold_) writer_.database().guard().user_ends();
+  scope_of_ = nullptr;
+  handler_of = nullptr;
+}
+
+void SqliteSession::abandon() noexcept {
+  if (scope_of_ == nullptr) return;
+  close_scope();
+  undo();
+  hold_.reset();
+}
+
+// Back to before the handler's first write. What cannot be undone alone is undone with the whole group.
+void SqliteSession::undo() {
+  if (!has_savepoint()) return;
+  savepoint_in_ = 0;
+  try {
+    if (group_.alive()) group_.roll_back_savepoint();
+  } catch (const SqlError& e) {
+    group_.lose(writer_.database().store_error(e));
+  }
+  if (!group_.alive()) group_.lose(std::nullopt);
+}
+
+void SqliteSession::take_turn() {
+  if (hold_) return;
+  hold_.emplace(writer_);
+  touched_ = Clock::now();
+}
+
+void SqliteSession::leave_turn() {
+  savepoint_in_ = 0;
+  if (rest_of_run_ > 0 && touched_ - begun_ < soon) hold_->back_soon();
+  hold_.reset();
+}
+
+// --- How it ends ----------------------------------------------------------------------------------------------
+
+Joined SqliteSession::finish(const Record& record, const Conclusion& conclusion) {
+  if (scope_of_ == nullptr) begun_ = Clock::now();
+  if (rest_of_run_ > 0) --rest_of_run_;
+  close_scope();
+  take_turn();
+  Joined joined;
+  try {
+    joined = conclude(record, conclusion);
+  } catch (const SqlError& e) {
+    const StoreError meaning = writer_.database().store_error(e);
+    if (!group_.alive()) group_.lose(meaning);
+    undo();
+    leave_turn();
+    throw meaning;
+  }
+  leave_turn();
+  return joined;
+}
+
+Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusion) {
+  if (!group_.alive()) group_.lose(std::nullopt);
+  if (interrupted() || savepoint_is_gone()) {
+    undo();
+    return Joined::interrupted;
+  }
+  if (conclusion.kind != Conclusion::Kind::done) undo();
+  if (record.alone && !has_savepoint()) {
+    writer_.commit();
+    if (interrupted()) return Joined::interrupted;
+  }
+  switch (conclusion.kind) {
+    case Conclusion::Kind::done: return done(record);
+    case Conclusion::Kind::parked: return parked(record, conclusion);
+    case Conclusion::Kind::skipped: break;
+  }
+  return join(record);
+}
+
+Joined SqliteSession::done(const Record& record) {
+  if (ledger_->position_done(record)) return refuse();
+  if (record.id) {
+    group_.begin();
+    if (!ledger_->remember(record, IdState::done, newest_generation_)) return refuse();
+  }
+  (void)IDEM_FAILPOINT("store.record");
+  if (has_savepoint()) group_.release();
+  return join(record);
+}
+
+Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion) {
+  if (ledger_->position_done(record)) return refuse();
+  group_.begin();
+  group_.savepoint();
+  savepoint_in_ = group_.serial();
+  if (record.id && !ledger_->remember(record, IdState::parked, newest_generation_) &&
+      conclusion.reason != ParkReason::id_conflict)
+    return refuse();
+  ledger_->park(record, conclusion);
+  group_.release();
+  return join(record);
+}
+
+// The id or the position was recorded by another one since look_up: nothing of this one stays.
+Joined SqliteSession::refuse() {
+  undo();
+  return Joined::duplicate;
+}
+
+Joined SqliteSession::join(const Record& record) {
+  savepoint_in_ = 0;
+  ledger_->finish_position(record);
+  writer_.joined(listener_, record.token, touched_);
+  if (record.alone) writer_.commit();
+  return Joined::joined;
+}
+
+Joined SqliteSession::roll_back() {
+  if (rest_of_run_ > 0) --rest_of_run_;
+  close_scope();
+  take_turn();
+  if (!group_.alive()) group_.lose(std::nullopt);
+  undo();
+  leave_turn();
+  return interrupted() ? Joined::interrupted : Joined::joined;
+}
+
+void SqliteSession::yield() {
+  abandon();
+  if (!std::exchange(busy_, false)) return;
+  Writer::Hold hold(writer_);
+  writer_.session_idle();
+}
+
+}  // namespace idem::sqlite

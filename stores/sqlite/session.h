@@ -1,0 +1,79 @@
+// One worker's way into the store.
+//
+// The write turn is taken for a run's look-up, then again for each message: when its handler first touches the
+// transaction, or at finish if it never does. It is kept until finish or roll_back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "sqlite/ledger.h"
+#include "sqlite/transaction.h"
+
+namespace idem::sqlite {
+
+class SqliteSession final : public Session {
+ public:
+  SqliteSession(std::shared_ptr<SqliteLedger> ledger, SettleListener& listener);
+  /// Waits until nothing is on its way to the listener.
+  ~SqliteSession() override;
+
+  void look_up(std::span<const Record* const> records, std::span<Seen> seen) override;
+  Transaction& begin(const Record& record) override;
+  Joined finish(const Record& record, const Conclusion& conclusion) override;
+  Joined roll_back() override;
+  void yield() override;
+
+ private:
+  using Clock = Group::Clock;
+
+  class MessageTransaction final : public SqliteTransaction {
+   public:
+    MessageTransaction(Writer& writer, SqliteSession& session) : SqliteTransaction(writer), session_(session) {}
+
+   private:
+    void touch() override { session_.touch(); }
+    void abandon() override { session_.abandon(); }
+    SqliteSession& session_;
+  };
+
+  void touch();
+  void enter_scope();
+  void close_scope();
+  void abandon() noexcept;
+  void undo();
+  void take_turn();
+  void leave_turn();
+
+  Joined conclude(const Record& record, const Conclusion& conclusion);
+  Joined done(const Record& record);
+  Joined parked(const Record& record, const Conclusion& conclusion);
+  Joined join(const Record& record);
+  Joined refuse();
+
+  bool interrupted() const { return epoch_ != group_.epoch(); }
+  bool has_savepoint() const { return savepoint_in_ == group_.serial(); }
+  bool savepoint_is_gone() const { return savepoint_in_ != 0 && !has_savepoint(); }
+
+  const std::shared_ptr<SqliteLedger> ledger_;
+  Writer& writer_;
+  Group& group_;
+  SettleListener& listener_;
+  MessageTransaction tx_;
+
+  bool busy_ = false;                 // between look_up and yield
+  std::uint64_t epoch_ = 0;           // the group's, at the last look_up; 0: none yet
+  std::int64_t newest_generation_ = 0;  // the same
+  std::size_t rest_of_run_ = 0;       // records looked up and not yet begun or finished
+
+  const Record* scope_of_ = nullptr;  // the record between begin and finish or roll_back
+  std::uint64_t savepoint_in_ = 0;    // the group its savepoint was set in; 0: none
+  std::optional<Writer::Hold> hold_;
+  Clock::time_point begun_{}, touched_{};
+};
+
+/// True while a handler of this store runs on this thread.
+bool inside_handler_of(const Writer& writer);
+
+}  // namespace idem::sqlite

@@ -1,0 +1,73 @@
+#include "sqlite/writer.h"
+
+namespace idem::sqlite {
+
+Writer::Writer(const SqliteOptions& options)
+    : group_messages_(options.group_messages),
+      group_age_(options.group_age),
+      database_(options),
+      user_statements_(database_.connection()),
+      group_(database_, settlements_) {
+  committer_.emplace([this] { commit_if_due(); });
+}
+
+// What is still open was joined by somebody who has gone without waiting for it. It is complete: keep it.
+Writer::~Writer() {
+  committer_.reset();
+  group_.commit();
+  settlements_.deliver();
+}
+
+Writer::Hold::Hold(Writer& writer) : writer_(writer) {
+  writer_.turn_.take();
+  try {
+    writer_.database_.require_alive();
+  } catch (...) {
+    writer_.turn_.leave(WriteTurn::Leave::for_good);
+    throw;
+  }
+}
+
+Writer::Hold::~Hold() {
+  writer_.turn_.leave(leave_);
+  writer_.settlements_.deliver();
+}
+
+void Writer::joined(SettleListener& listener, std::uint64_t token, Group::Clock::time_point now) {
+  group_.join(listener, token);
+  if (due(now)) return commit();
+  if (group_.records() == 1) committer_->commit_by(group_.since() + group_age_);
+}
+
+bool Writer::due(Group::Clock::time_point now) const {
+  return group_.records() >= group_messages_ || (group_.records() > 0 && now >= group_.since() + group_age_);
+}
+
+void Writer::commit() {
+  group_.commit();
+  committer_->nothing_open();
+}
+
+void Writer::session_idle() {
+  if (--busy_sessions_ == 0) commit();
+}
+
+void Writer::commit_if_due() {
+  turn_.take();
+  if (due(Group::Clock::now())) commit();
+  else if (group_.records() > 0) committer_->commit_by(group_.since() + group_age_);
+  else committer_->nothing_open();
+  turn_.leave(WriteTurn::Leave::for_good);
+  settlements_.deliver();
+}
+
+void Writer::run_alone(const std::function<void()>& work) {
+  try {
+    group_.run_alone(work);
+  } catch (const SqlError& e) {
+    throw database_.store_error(e);
+  }
+  committer_->nothing_open();
+}
+
+}  // namespace idem::sqlite
