@@ -1,6 +1,6 @@
 #include <idem/memory_store.h>
 
-#include "conformance/store_suite.h"
+#include "store_suite.h"
 
 namespace idem::conformance {
 namespace {

@@ -1,6 +1,6 @@
 #include <idem/sqlite_store.h>
 
-#include "conformance/store_suite.h"
+#include "store_suite.h"
 #include "runtime/failpoint.h"
 #include "support/scratch.h"
 
