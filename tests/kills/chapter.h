@@ -1,0 +1,71 @@
+// One topic, one group, one store, and a consumer that is killed over and over while it reads them: the harness's run
+// is a row of chapters, so that no partition outgrows the in-process broker and no check becomes slow.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <stdexcept>
+#include <string>
+
+#include "kills/checker.h"
+#include "kills/endings.h"
+#include "kills/stream.h"
+#include "kills/witness.h"
+#include "support/kafka_client.h"
+#include "support/process.h"
+#include "support/scratch.h"
+
+namespace idem::kills {
+
+struct ChapterOptions {
+  std::string bootstrap;
+  std::string topic;  ///< exists, with `partitions`
+  std::int32_t partitions = 4;
+  std::string consumer;         ///< the program
+  bool idem = true;             ///< false: it is the raw loop
+  bool group = false;           ///< subscribe as a static member instead of reading fixed partitions
+  std::string ordering = "by_key";
+  std::uint64_t seed = 1;
+};
+
+/// Something went wrong that is no verdict on the messages: the consumer ended by itself, the store does not open.
+struct ChapterFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Chapter {
+ public:
+  Chapter(ChapterOptions options, Endings& endings);
+
+  /// One life of the consumer, from start to kill. Throws ChapterFailed.
+  void cycle();
+  /// Between two lives.
+  Verdict check_after_kill();
+  /// Lets the consumer do all that is left, and looks whether it did.
+  Verdict finish();
+
+  bool full() const { return stream_.largest_partition() > 4'000'000; }
+  std::size_t messages() const { return stream_.sent().size(); }
+  const std::filesystem::path& directory() const { return scratch_.path(); }
+
+ private:
+  test::Process start(const std::string& until, const std::string& failpoints);
+  void send(std::size_t count);
+  void keep_work_ahead(bool in_time);
+  Verdict look(Moment moment);
+  [[noreturn]] void fail(const std::string& what);
+
+  const ChapterOptions options_;
+  Endings& endings_;
+  test::Scratch scratch_{"kill"};
+  const std::filesystem::path log_;
+  const Place place_;
+  test::KafkaClient kafka_;
+  Stream stream_;
+  std::mt19937_64 random_;
+  std::size_t cycles_ = 0;
+  std::size_t per_cycle_ = 300;  ///< messages sent for each life; follows what lives get done
+};
+
+}  // namespace idem::kills

@@ -1,0 +1,128 @@
+// The service that is killed: Kafka → idem → SQLite. Its effect is a row in a table without any unique constraint, so
+// a second effect of a message would stand there for everybody to see.
+//
+//   idem_kill_consumer bootstrap=… topic=… group=… store=FILE [mode=fixed|group] [ordering=by_key|by_partition|unordered]
+//                      [until=signal|caught_up] [group_messages=N] [slow_us=N] [retention_ms=N]
+//
+// Exit code 0: stopped or caught up, 1: the run ended with an error, 3: its books do not balance.
+
+#include <idem/idem.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <thread>
+
+#include "kills/act.h"
+#include "kills/arguments.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using idem::kills::Act;
+using idem::kills::Arguments;
+
+class KeepEffects final : public idem::Handler {
+ public:
+  explicit KeepEffects(std::chrono::microseconds slow) : slow_(slow) {}
+
+  idem::Outcome handle(const idem::Message& message, idem::Transaction& tx) override {
+    const auto payload = idem::kills::Payload::parse(message.text());
+    if (!payload) return idem::dead_letter("malformed");
+    if (slow_ > 0us) std::this_thread::sleep_for(slow_);
+    const bool first = message.attempt == 1;
+    if (first && payload->act == Act::retry_first) return idem::retry("asked to, with nothing written");
+    if (first && payload->act == Act::throw_int) throw 7;
+
+    tx.exec("INSERT INTO effects (id, partition, position, key, amount) VALUES ($1, $2, $3, $4, $5)", message.id,
+            message.partition, message.offset, message.key, payload->amount);
+    switch (payload->act) {
+      case Act::write_retry: return first ? idem::retry("asked to, with the effect written") : idem::done();
+      case Act::write_throw:
+        if (first) throw std::runtime_error("asked to, with the effect written");
+        return idem::done();
+      case Act::write_refuse: return idem::dead_letter("asked to");
+      case Act::never: return idem::retry_after(1ms, "asked to, every time");
+      default: return idem::done();
+    }
+  }
+
+ private:
+  const std::chrono::microseconds slow_;
+};
+
+idem::Ordering ordering(const std::string& name) {
+  if (name == "by_key") return idem::Ordering::by_key;
+  if (name == "by_partition") return idem::Ordering::by_partition;
+  if (name == "unordered") return idem::Ordering::unordered;
+  throw std::invalid_argument("unknown ordering " + name);
+}
+
+idem::KafkaOptions kafka_options(const Arguments& arguments) {
+  idem::KafkaOptions options;
+  options.topics = {arguments.text("topic")};
+  options.properties = {{"bootstrap.servers", arguments.text("bootstrap")},
+                        {"group.id", arguments.text("group")},
+                        {"fetch.wait.max.ms", "10"}};
+  if (arguments.text("mode", "fixed") == "group") {
+    options.properties["group.instance.id"] = "idem-kill";
+    options.properties["session.timeout.ms"] = "10000";
+    options.properties["heartbeat.interval.ms"] = "500";
+  } else {
+    options.mode = idem::KafkaOptions::Mode::fixed;
+  }
+  return options;
+}
+
+idem::RuntimeOptions runtime_options(const Arguments& arguments) {
+  idem::RuntimeOptions options;
+  options.consumer = "kill";
+  options.identity = idem::id_from_header("message-id");
+  options.ordering = ordering(arguments.text("ordering", "by_key"));
+  options.retention = std::chrono::milliseconds(arguments.number("retention_ms", 7L * 24 * 3600 * 1000));
+  options.retry.attempts = 3;
+  options.retry.first_backoff = 2ms;
+  options.budget.messages = 500;
+  options.workers = 2;
+  options.commit_interval = 5ms;  // many offset commits in a short life
+  options.report_interval = 0ms;
+  return options;
+}
+
+bool balanced(const idem::Counters& c) {
+  return c.received == c.done + c.duplicates + c.parked + c.in_flight + c.abandoned;
+}
+
+int run(const Arguments& arguments) {
+  idem::SqliteStore store({.path = arguments.text("store"),
+                           .wait_for_owner = 5s,
+                           .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100))});
+  store.transact([](idem::Transaction& tx) {
+    tx.exec("CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, amount INTEGER)");
+  });
+  idem::KafkaSource source(kafka_options(arguments));
+  KeepEffects handler(std::chrono::microseconds(arguments.number("slow_us", 0)));
+  idem::Runtime runtime(runtime_options(arguments));
+  runtime.add(source, store, handler);
+
+  const idem::Exit exit =
+      arguments.text("until", "signal") == "signal" ? runtime.run_until_signal() : runtime.run_until_caught_up();
+  const idem::Counters books = runtime.counters();
+  std::printf("%s %s: received %lu done %lu duplicates %lu parked %lu in flight %lu abandoned %lu\n",
+              std::string(to_string(exit.reason)).c_str(), exit.detail.c_str(), books.received, books.done,
+              books.duplicates, books.parked, books.in_flight, books.abandoned);
+  return exit.ok() && !balanced(books) ? 3 : exit;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    return run(Arguments(count, words));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "idem_kill_consumer: %s\n", error.what());
+    return 1;
+  }
+}

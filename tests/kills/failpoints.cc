@@ -1,0 +1,49 @@
+#include "kills/failpoints.h"
+
+namespace idem::kills {
+namespace {
+
+using Reached = Failpoint::Reached;
+
+// In the order of a message's path.
+constexpr Failpoint all[] = {
+    {"store.migrate", Reached::first_start},
+    {"source.polled"},
+    {"io.received"},
+    {"io.dispatched"},
+    {"worker.dequeued"},
+    {"worker.looked_up"},
+    {"worker.handler_enter"},
+    {"store.begin", Reached::running, true},
+    {"store.savepoint", Reached::running, true},
+    {"store.first_write"},
+    {"worker.handler_return"},
+    {"store.record"},
+    {"store.park"},
+    {"store.released"},
+    {"store.before_commit"},
+    {"store.commit_refused", Reached::running, true},
+    {"store.commit_lost", Reached::running, true},
+    {"store.after_commit"},
+    {"store.settled"},
+    {"io.completed"},
+    {"io.before_commit"},
+    {"source.before_commit", Reached::running, true},
+    {"source.after_commit_sent"},
+    {"io.after_commit"},
+    {"source.committed"},
+    {"store.rotate", Reached::slowly},
+    {"store.drop", Reached::slowly},
+    {"io.drained", Reached::leaving},
+    {"source.stop", Reached::leaving},
+    {"source.revoke_begin", Reached::leaving},
+    {"io.revoke_begin", Reached::leaving},
+    {"io.revoke_committed", Reached::leaving},
+    {"source.revoke_end", Reached::leaving},
+};
+
+}  // namespace
+
+std::span<const Failpoint> failpoints() { return all; }
+
+}  // namespace idem::kills

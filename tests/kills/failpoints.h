@@ -1,0 +1,25 @@
+// Every failpoint of the sources, and how the kill harness gets a consumer there. failpoints_test.cc fails when this
+// list and the sources differ.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace idem::kills {
+
+struct Failpoint {
+  enum class Reached {
+    running,      ///< while messages flow
+    slowly,       ///< while messages flow, after a second and more: what stream time brings about
+    leaving,      ///< after SIGTERM
+    first_start,  ///< when a store is made
+  };
+  std::string_view name;
+  Reached reached = Reached::running;
+  /// The code goes on after ":error" and nothing may be lost by it.
+  bool can_fail = false;
+};
+
+std::span<const Failpoint> failpoints();
+
+}  // namespace idem::kills

@@ -1,0 +1,205 @@
+// idem_kill: kills a real consumer again and again and checks that it neither loses a message nor applies one twice.
+// tests/kill builds and starts it; see there for the options.
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kills/chapter.h"
+#include "support/kafka_broker.h"
+#include "support/mock_kafka.h"
+#include "support/require.h"
+
+namespace {
+
+using namespace idem::kills;
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::size_t cycles = 100;
+  bool real = false;
+  std::uint64_t seed = std::random_device{}();
+  std::string consumer;  // the program; default: beside this one
+  bool idem = true;
+  bool points = true;
+};
+
+constexpr std::size_t cycles_between_checks = 50;
+// From here on every failpoint has had its turn often enough to blame the one that was never reached.
+constexpr std::size_t enough_cycles_for_all_points = 1'000;
+
+// The broker that is read from: it is never killed here.
+class Kafka {
+ public:
+  explicit Kafka(bool real) : real_(real ? &idem::test::KafkaBroker::shared() : nullptr) {
+    if (!real) mock_ = std::make_unique<idem::test::MockKafka>();
+  }
+  const std::string& bootstrap() const { return real_ ? real_->bootstrap() : mock_->bootstrap(); }
+  void create_topic(const std::string& name, int partitions) {
+    // The messages are stamped in the past, and are not to be tidied away.
+    if (real_) real_->create_topic(name, partitions, {{"retention.ms", "-1"}});
+    else mock_->create_topic(name, partitions);
+  }
+
+ private:
+  idem::test::KafkaBroker* real_;
+  std::unique_ptr<idem::test::MockKafka> mock_;
+};
+
+struct Kind {
+  const char* ordering;
+  bool group;
+};
+
+class Run {
+ public:
+  explicit Run(Options options)
+      : options_(std::move(options)), kafka_(options_.real), endings_(options_.seed, options_.points) {}
+
+  int all() {
+    try {
+      for (int chapter = 0; endings_.kills() < options_.cycles; ++chapter) read_chapter(chapter);
+    } catch (const ChapterFailed& failure) {
+      failed_ = failure.what();
+    }
+    return report();
+  }
+
+ private:
+  void read_chapter(int number) {
+    static constexpr Kind kinds[] = {{"by_key", false}, {"by_partition", true}, {"unordered", false},
+                                     {"by_partition", false}, {"by_key", true}};
+    Kind kind = kinds[number % std::size(kinds)];
+    if (!options_.real || !options_.idem) kind.group = false;  // no static members there, and a join takes seconds
+    // Joining a group is ten times slower than reading fixed partitions: fewer of these.
+    const std::size_t length = std::clamp<std::size_t>(options_.cycles / (kind.group ? 20 : 4), 5, kind.group ? 60 : 400);
+
+    ChapterOptions chapter_options;
+    chapter_options.bootstrap = kafka_.bootstrap();
+    chapter_options.topic = idem::test::unique_name("kill");
+    chapter_options.consumer = options_.consumer;
+    chapter_options.idem = options_.idem;
+    chapter_options.group = kind.group;
+    chapter_options.ordering = kind.ordering;
+    chapter_options.seed = options_.seed + static_cast<std::uint64_t>(number);
+    kafka_.create_topic(chapter_options.topic, chapter_options.partitions);
+
+    Chapter chapter(chapter_options, endings_);
+    const std::size_t until = std::min(endings_.kills() + length, options_.cycles);
+    while (endings_.kills() < until && !chapter.full()) {
+      const std::size_t before = endings_.kills();
+      chapter.cycle();
+      const bool killed = endings_.kills() > before;
+      if (killed && endings_.kills() % cycles_between_checks == 0) note(chapter, chapter.check_after_kill(), "");
+    }
+    note(chapter, chapter.finish(),
+         std::string(", chapter ") + std::to_string(number + 1) + " done (" + kind.ordering +
+             (kind.group ? ", in a group)" : ")"));
+    messages_ += chapter.messages();
+  }
+
+  void note(const Chapter& chapter, const Verdict& verdict, const std::string& what) {
+    std::printf("%6zu kills, %zu messages, %zu to go%s\n", endings_.kills(), messages_ + chapter.messages(),
+                verdict.unfinished, what.c_str());
+    for (const std::string& detail : verdict.details) std::printf("  FLAW %s\n", detail.c_str());
+    for (const auto& [flaw, count] : verdict.count) flaws_[flaw] += count;
+    std::fflush(stdout);
+    if (!verdict.clean() && options_.idem)
+      throw ChapterFailed("the check after " + std::to_string(endings_.kills()) + " kills found flaws; what is left is in " +
+                          chapter.directory().string() + " (kept with --keep)");
+  }
+
+  int report() const {
+    const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+    std::printf("\n%zu at random microseconds\n", endings_.kills_at_random());
+    bool all_reached = true;
+    if (options_.points) {
+      for (const Failpoint& point : failpoints()) {
+        const auto errors = endings_.errors().find(point.name);
+        std::printf("%6zu at %s", endings_.kills_at(point.name), std::string(point.name).c_str());
+        if (errors != endings_.errors().end()) std::printf(", and %zu times told to fail there", errors->second);
+        std::printf("\n");
+      }
+      for (const auto name : endings_.never_reached()) {
+        std::printf("never reached: %s\n", std::string(name).c_str());
+        all_reached = false;
+      }
+    }
+    std::printf("%zu messages, %.0f s, seed %lu\n", messages_, seconds, options_.seed);
+    for (const auto& [flaw, count] : flaws_) std::printf("FLAW %zu × %s\n", count, std::string(to_string(flaw)).c_str());
+    if (!failed_.empty()) std::printf("FAILED: %s\n", failed_.c_str());
+    const auto count = [&](Flaw flaw) { return flaws_.contains(flaw) ? flaws_.at(flaw) : 0; };
+    std::printf("cycles %zu lost %zu doubled %zu\n", endings_.kills(), count(Flaw::lost), count(Flaw::doubled));
+    const bool points_ok = all_reached || options_.cycles < enough_cycles_for_all_points;
+    return flaws_.empty() && failed_.empty() && points_ok ? 0 : 1;
+  }
+
+  const Options options_;
+  Kafka kafka_;
+  Endings endings_;
+  const Clock::time_point started_ = Clock::now();
+  std::map<Flaw, std::size_t> flaws_;
+  std::size_t messages_ = 0;
+  std::string failed_;
+};
+
+[[noreturn]] void wrong_usage(const std::string& what) {
+  std::fprintf(stderr, "idem_kill: %s (tests/kill --help)\n", what.c_str());
+  std::exit(2);
+}
+
+Options parse(int count, char** words) {
+  Options options;
+  const std::string self = words[0];
+  const std::string here = self.substr(0, self.rfind('/') + 1);
+  options.consumer = here + "idem_kill_consumer";
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    const auto value = [&]() -> std::string {
+      if (++i == count) wrong_usage(word + " needs a value");
+      return words[i];
+    };
+    if (word == "--cycles") options.cycles = std::stoul(value());
+    else if (word == "--seed") options.seed = std::stoul(value());
+    else if (word == "--keep") setenv("IDEM_KEEP_SCRATCH", "1", 1);
+    else if (word == "--random-only") options.points = false;
+    else if (word == "--consumer") options.consumer = value();
+    else if (word == "--raw") {
+      options.consumer = here + "idem_kill_raw_consumer";
+      options.idem = options.points = false;
+    } else if (word == "--kafka") {
+      const std::string which = value();
+      if (which != "real" && which != "mock") wrong_usage("--kafka is real or mock");
+      options.real = which == "real";
+    } else {
+      wrong_usage("unknown option " + word);
+    }
+  }
+  return options;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    Options options = parse(count, words);
+    if (options.real) {
+      if (const auto missing = idem::test::KafkaBroker::unavailable()) {
+        const bool required = idem::test::required("kafka");
+        std::printf("%s: no real Kafka: %s\n", required ? "FAILED" : "SKIPPED", missing->c_str());
+        return required ? 1 : 77;
+      }
+    }
+    std::printf("killing %zu times, %s Kafka, seed %lu\n", options.cycles, options.real ? "real" : "in-process",
+                options.seed);
+    return Run(options).all();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "idem_kill: %s\n", error.what());
+    return 1;
+  }
+}

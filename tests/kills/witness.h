@@ -1,0 +1,29 @@
+// Gathers what is there after a kill, from those who cannot share idem's own opinion where it matters: the effects by
+// plain SQL, the committed offsets by an independent client. Records, progress and the parking lot are asked of the
+// store as a restarted consumer would ask.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "kills/checker.h"
+#include "support/kafka_client.h"
+
+namespace idem::kills {
+
+struct Place {
+  std::filesystem::path store;
+  std::string topic, group;
+  std::int32_t partitions = 0;
+};
+
+/// Nothing may be writing to the store. `idem`: the store is idem's, else it holds effects only.
+Evidence gather(const Place& place, test::KafkaClient& kafka, const std::vector<Sent>& sent, bool idem,
+                std::chrono::milliseconds retention);
+
+/// SQLite's own word on the file: "ok", or what is wrong.
+std::string integrity(const std::filesystem::path& store);
+
+}  // namespace idem::kills
