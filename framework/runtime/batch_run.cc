@@ -106,7 +106,7 @@ void BatchRun::finish(Conclusion::Kind kind) {
   conclusion.kind = kind;
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return advance();
-    case Joined::duplicate: return finish(Conclusion::Kind::skipped);
+    case Joined::duplicate: return hand_back(Completion::Kind::returned);  // as whose copy, the next look-up tells
     case Joined::interrupted: return group_was_lost("its transaction was ended before it could be recorded");
   }
 }
@@ -119,7 +119,7 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
   Conclusion conclusion{Conclusion::Kind::parked, reason, std::move(why), attempts};
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return advance();
-    case Joined::duplicate: return finish(Conclusion::Kind::skipped);
+    case Joined::duplicate: return hand_back(Completion::Kind::returned);
     case Joined::interrupted: return group_was_lost(conclusion.why);
   }
 }

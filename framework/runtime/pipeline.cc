@@ -229,6 +229,20 @@ void Pipeline::commit(bool wait, const std::vector<PartitionHandle>& only) {
   (void)IDEM_FAILPOINT("io.after_commit");
 }
 
+// The last word before partitions are given up: a commit that fails for the moment is repeated a few times. What then
+// remains uncommitted comes again and is recognised.
+void Pipeline::commit_now(const std::vector<PartitionHandle>& only, core::Ticks deadline) {
+  commit_failures_ = 0;
+  commit(true, only);
+  for (int tries = 1; commit_failures_ > 0 && tries < 6 && !ended_failed(); ++tries) {
+    const auto pause = std::min<core::Ticks::duration>(20ms * (1 << tries), deadline - parts_.clock.now());
+    if (pause <= 0ms) return;
+    parts_.executor.wait(std::chrono::ceil<std::chrono::milliseconds>(pause));
+    collect();
+    commit(true, only);
+  }
+}
+
 void Pipeline::on_committed(std::span<const CommitResult> results) {
   bool failed = false;
   for (const CommitResult& result : results) {
@@ -240,6 +254,7 @@ void Pipeline::on_committed(std::span<const CommitResult> results) {
       continue;
     }
     failed = true;
+    p->committed = -1;  // not known: only the answer may have been lost
     if (!result.retriable)
       return end(ExitReason::source_failed, "offset commit of " + p->ref.topic + "[" + std::to_string(p->ref.partition) +
                                                 "] refused: " + result.error);
@@ -294,7 +309,8 @@ StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
     const bool ours = assigned.committed && writer && *writer == parts_.store.id;
     Partition& p = core_.assign(assigned.partition, opened.slot, std::move(decision.progress), decision.start,
                                 ours ? assigned.committed : std::nullopt, decision.check);
-    return {p.handle(), true, decision.start};
+    p.paused = leaving_ || core_.wants_pause(p);
+    return {p.handle(), true, decision.start, p.paused};
   } catch (const StoreError& e) {
     end(ExitReason::store_failed, e.what());
     return unread;
@@ -308,8 +324,9 @@ void Pipeline::on_revoked(std::span<const PartitionHandle> partitions) {
   if (held.empty()) return;
   (void)IDEM_FAILPOINT("io.revoke_begin");
   for (PartitionHandle handle : held) core_.hold(handle);
-  drain(held, leaving_ ? leave_deadline_ : parts_.clock.now() + parts_.options.drain_timeout);
-  commit(true, held);
+  const auto deadline = leaving_ ? leave_deadline_ : parts_.clock.now() + parts_.options.drain_timeout;
+  drain(held, deadline);
+  commit_now(held, deadline);
   (void)IDEM_FAILPOINT("io.revoke_committed");
   for (PartitionHandle handle : held) core_.release(handle);
 }
@@ -412,11 +429,13 @@ Exit Pipeline::leave(ExitReason reason) {
                   std::to_string(core_.dispatched()) + " messages were still with their handlers after " +
                       std::to_string(parts_.options.drain_timeout.count()) +
                       " ms; they are not acknowledged and come again"};
-  commit(true);
+  commit_now({}, leave_deadline_);
   parts_.source.stop();
   if (ended_->ok() && !stopped_partition_.empty()) ended_ = Exit{ExitReason::refused, stopped_partition_};
   return *ended_;
 }
+
+bool Pipeline::ended_failed() const { return ended_ && !ended_->ok(); }
 
 void Pipeline::end(ExitReason reason, std::string detail) {
   if (!ended_) ended_ = Exit{reason, std::move(detail)};

@@ -108,7 +108,7 @@ struct Runtime::Impl {
   };
 
   RuntimeOptions options;
-  std::vector<std::unique_ptr<Job>> jobs;
+  std::vector<std::shared_ptr<Job>> jobs;  // shared with the workers: one stuck in a handler outlives the runtime
   std::atomic<bool> stopping{false}, used{false};
   runtime::SystemClock clock;
   mutable std::mutex mutex;
@@ -122,14 +122,15 @@ struct Runtime::Impl {
     return *stream_times.emplace_back(&ledger, std::make_unique<StreamTimes>(ledger)).second;
   }
 
-  void prepare(Job& job);
+  void prepare(const std::shared_ptr<Job>& job);
   void run(Job& job, Until until);
   void publish(Job& job);
   void report(Job& job, std::uint64_t& last_received);
   Exit run_all(Until until);
 };
 
-void Runtime::Impl::prepare(Job& job) {
+void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
+  Job& job = *shared_job;
   job.ledger = job.store->ledger({options.consumer, options.retention});
   std::vector<Handler*> handlers;
   for (unsigned i = 0; i < workers(); ++i) {
@@ -141,7 +142,7 @@ void Runtime::Impl::prepare(Job& job) {
   }
   job.workers = std::make_unique<runtime::WorkerPool>(
       *job.source, *job.ledger, std::move(handlers),
-      runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable});
+      runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable}, shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{
       *job.source, *job.ledger, job.store->traits(), *job.workers, clock, options, workers(), std::random_device{}(),
@@ -205,7 +206,7 @@ void Runtime::Impl::report(Job& job, std::uint64_t& last_received) {
 Exit Runtime::Impl::run_all(Until until) {
   if (jobs.empty()) throw std::logic_error("idem: nothing to run: Runtime::add() a source first");
   if (used.exchange(true)) throw std::logic_error("idem: a Runtime runs once");
-  for (auto& job : jobs) prepare(*job);
+  for (auto& job : jobs) prepare(job);
   std::vector<std::thread> threads;
   for (auto& job : jobs) threads.emplace_back([this, &job, until] { run(*job, until); });
   for (auto& thread : threads) thread.join();
@@ -215,9 +216,6 @@ Exit Runtime::Impl::run_all(Until until) {
       exit = job->exit;
       break;
     }
-  for (auto& job : jobs)
-    if (job->abandoned)  // a worker is still in its handler: what it uses must outlive it
-      for (auto& handler : job->own_handlers) (void)handler.release();
   return exit;
 }
 
@@ -234,7 +232,7 @@ void Runtime::add_pipeline(Source& source, Store& store, Handler* handler, Handl
     throw std::invalid_argument("idem: " + source.traits().name +
                                 " has no stable positions, so id_from_position() cannot tell a copy from a new message; "
                                 "use id_from_header() or id_from()");
-  auto job = std::make_unique<Impl::Job>();
+  auto job = std::make_shared<Impl::Job>();
   job->source = &source;
   job->store = &dynamic_cast<TransactionalStore&>(store);
   job->handler = handler;

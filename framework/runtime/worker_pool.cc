@@ -88,16 +88,19 @@ struct WorkerPool::Shared final : SettleListener {
   }
 };
 
-WorkerPool::WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy)
+WorkerPool::WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy,
+                       std::shared_ptr<void> keep_alive)
     : shared_(std::make_shared<Shared>()) {
   shared_->source = &source;
   shared_->running = handlers.size();
   std::vector<std::unique_ptr<Session>> sessions;
   for (std::size_t i = 0; i < handlers.size(); ++i) sessions.push_back(ledger.session(*shared_));
   for (std::size_t i = 0; i < handlers.size(); ++i) {
-    std::thread([shared = shared_, session = std::move(sessions[i]), handler = handlers[i], policy]() mutable {
+    std::thread([shared = shared_, session = std::move(sessions[i]), handler = handlers[i], policy,
+                 keep_alive]() mutable {
       shared->work_until_stopped(*session, *handler, policy);
       session.reset();
+      keep_alive.reset();
       std::lock_guard lock(shared->mutex);
       --shared->running;
       shared->changed.notify_all();

@@ -19,9 +19,10 @@ namespace idem::runtime {
 
 class WorkerPool final : public Executor {
  public:
-  /// One handler per worker (the same pointer several times if it is shared). All borrowed.
-  WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy);
-  /// Workers that are still in a handler are left behind; what they use must stay alive then (see stop()).
+  /// One handler per worker (the same pointer several times if it is shared). All borrowed. Every worker holds
+  /// `keep_alive` as long as it runs: whatever owns the deliveries it may still have in its hands.
+  WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy,
+             std::shared_ptr<void> keep_alive);
   ~WorkerPool();
 
   /// False: at least one worker is still in its handler. It is abandoned: it can no longer reach the source or the
