@@ -1,8 +1,9 @@
-// idem_kafka_broker: runs a real Kafka broker (kafka_broker.h) for somebody else. Prints its bootstrap address as
-// the one line of its output, then keeps it running until standard input ends or a SIGTERM or SIGINT comes.
+// idem_kafka_broker: runs a real Kafka broker (kafka_broker.h) for somebody else. Prints its bootstrap
+// address as the one line of its output, then keeps it running until standard input ends or a SIGTERM or
+// SIGINT comes.
 //
-// tests/run starts one for all tests and holds the other end of its input, so that the broker ends with it however
-// it ends. By hand:
+// tests/run starts one for all tests and holds the other end of its input, so that the broker ends with it
+// however it ends. By hand:
 //   build/dev/tests/support/idem_kafka_broker          Ctrl-C ends it
 
 #include <poll.h>

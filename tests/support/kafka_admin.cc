@@ -69,8 +69,7 @@ void check_group_result(const rd_kafka_group_result_t** results, size_t count, c
 }
 
 RdKafka<rd_kafka_topic_partition_list_t> new_list(size_t size) {
-  return RdKafka<rd_kafka_topic_partition_list_t>(
-      rd_kafka_topic_partition_list_new(static_cast<int>(size)));
+  return RdKafka<rd_kafka_topic_partition_list_t>(rd_kafka_topic_partition_list_new(static_cast<int>(size)));
 }
 
 std::string or_empty(const char* text) { return text ? text : ""; }
@@ -170,14 +169,16 @@ int KafkaAdmin::partition_count(const std::string& topic) { return led_partition
 void KafkaAdmin::delete_records(const TopicPartition& partition, std::int64_t offset) {
   const std::string what = "delete records of " + partition.topic;
   auto list = new_list(1);
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
+  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset =
+      offset;
   std::unique_ptr<rd_kafka_DeleteRecords_t, decltype(&rd_kafka_DeleteRecords_destroy)> records(
       rd_kafka_DeleteRecords_new(list.get()), rd_kafka_DeleteRecords_destroy);
   auto event = call(RD_KAFKA_ADMIN_OP_DELETERECORDS, what, [&](auto* options, auto* queue) {
     rd_kafka_DeleteRecords_t* requests[] = {records.get()};
     rd_kafka_DeleteRecords(client_.get(), requests, 1, options, queue);
   });
-  const auto* result = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event.get()));
+  const auto* result =
+      rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event.get()));
   for (const auto& entry : std::span(result->elems, result->cnt)) check(entry.err, what);
 }
 
@@ -186,8 +187,7 @@ void KafkaAdmin::set_committed(const std::string& group,
   const std::string what = "set offsets of group " + group;
   auto list = new_list(offsets.size());
   for (const auto& [partition, committed] : offsets) {
-    auto* entry =
-        rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+    auto* entry = rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
     entry->offset = committed.offset;
     if (committed.metadata.empty()) continue;
     entry->metadata = strdup(committed.metadata.c_str());  // the list frees it
@@ -212,7 +212,8 @@ void KafkaAdmin::forget_committed(const std::string& group, const std::vector<To
   for (const auto& [topic, partition] : partitions) {
     rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
   }
-  std::unique_ptr<rd_kafka_DeleteConsumerGroupOffsets_t, decltype(&rd_kafka_DeleteConsumerGroupOffsets_destroy)>
+  std::unique_ptr<rd_kafka_DeleteConsumerGroupOffsets_t,
+                  decltype(&rd_kafka_DeleteConsumerGroupOffsets_destroy)>
       request(rd_kafka_DeleteConsumerGroupOffsets_new(group.c_str(), list.get()),
               rd_kafka_DeleteConsumerGroupOffsets_destroy);
   auto event = call(RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, what, [&](auto* options, auto* queue) {

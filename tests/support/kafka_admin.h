@@ -1,8 +1,8 @@
-// What an operator does to a Kafka cluster, through librdkafka's admin interface: a few milliseconds a call, where
-// Kafka's own command-line tools take a second (kafka_tools.h has those, for an independent view).
+// What an operator does to a Kafka cluster, through librdkafka's admin interface: a few milliseconds a call,
+// where Kafka's own command-line tools take a second (kafka_tools.h has those, for an independent view).
 //
-// Every call waits until the broker has answered and throws std::runtime_error with the broker's words when it
-// refused. Any thread may use an admin at any time.
+// Every call waits until the broker has answered and throws std::runtime_error with the broker's words when
+// it refused. Any thread may use an admin at any time.
 #pragma once
 
 #include <chrono>

@@ -44,8 +44,8 @@ int free_port() {
 }
 
 // A cluster id of its own for every broker, so that a consumer can tell one from another: 16 random bytes in
-// base64, whose last digit holds only two bits. Letters and digits only, as Kafka's tools take a leading '-' for
-// an option.
+// base64, whose last digit holds only two bits. Letters and digits only, as Kafka's tools take a leading '-'
+// for an option.
 std::string random_cluster_id() {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   std::random_device random;
@@ -82,8 +82,11 @@ KafkaConfig server_properties(const std::string& directory, int port, int contro
 }
 
 std::vector<std::string> java(const KafkaBrokerOptions& options) {
-  std::vector<std::string> command = {"java", "-Xmx" + std::to_string(options.heap_mb) + "m",
-                                      "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp",
+  std::vector<std::string> command = {"java",
+                                      "-Xmx" + std::to_string(options.heap_mb) + "m",
+                                      "-XX:+UseSerialGC",
+                                      "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                                      "-cp",
                                       (kafka_libs() / "*").string()};
   if (!options.full_speed) command.insert(command.begin() + 1, "-XX:TieredStopAtLevel=1");
   return command;
@@ -192,7 +195,9 @@ void KafkaBroker::create_topic(const std::string& name, int partitions, const Ka
 
 void KafkaBroker::delete_topic(const std::string& name) { admin_->delete_topic(name); }
 
-GroupDescription KafkaBroker::describe_group(const std::string& group) { return admin_->describe_group(group); }
+GroupDescription KafkaBroker::describe_group(const std::string& group) {
+  return admin_->describe_group(group);
+}
 
 std::map<TopicPartition, std::int64_t> KafkaBroker::committed(const std::string& group) const {
   return tools().committed(group);

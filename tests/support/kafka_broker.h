@@ -5,13 +5,13 @@
 //   std::string topic = unique_name("orders");
 //   broker.create_topic(topic, 4);
 //
-// shared() is the one to use where the test does not harm the broker: it is started once, by tests/run for all
-// test programs or else by the first use in this one. A test that kills or restarts a broker constructs its own,
-// which takes about three seconds. Topics are not created by use.
+// shared() is the one to use where the test does not harm the broker: it is started once, by tests/run for
+// all test programs or else by the first use in this one. A test that kills or restarts a broker constructs
+// its own, which takes about three seconds. Topics are not created by use.
 //
 // The broker dies with the object, and by the kernel's hand with this process. One thread kills and restarts;
-// everything else may be called from any thread. All calls throw std::runtime_error when they fail; a broker that
-// does not start throws with the end of its log.
+// everything else may be called from any thread. All calls throw std::runtime_error when they fail; a broker
+// that does not start throws with the end of its log.
 #pragma once
 
 #include <chrono>
@@ -74,7 +74,8 @@ class KafkaBroker {
   // By Kafka's own tool, see kafka_tools.h.
   KafkaTools tools() const { return KafkaTools(bootstrap_); }
   std::map<TopicPartition, std::int64_t> committed(const std::string& group) const;
-  void reset_offsets(const std::string& group, const std::string& topic, const std::vector<std::string>& target);
+  void reset_offsets(const std::string& group, const std::string& topic,
+                     const std::vector<std::string>& target);
 
  private:
   struct AttachTo {
@@ -88,7 +89,7 @@ class KafkaBroker {
 
   Options options_;
   bool shared_ = false;
-  std::optional<Scratch> scratch_;   // none when attached to a broker that somebody else started
+  std::optional<Scratch> scratch_;  // none when attached to a broker that somebody else started
   std::optional<Process> process_;
   std::string bootstrap_;
   std::unique_ptr<KafkaAdmin> admin_;

@@ -80,7 +80,7 @@ void enqueue(rd_kafka_t* producer, const std::string& topic, const Record& recor
     }
     RdKafka<rd_kafka_error_t> error(rd_kafka_produceva(producer, parts, count));
     if (!error) {
-      headers.release();  // the message owns them now
+      (void)headers.release();  // the message owns them now
       return;
     }
     if (rd_kafka_error_code(error.get()) != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
@@ -100,7 +100,8 @@ std::vector<std::int32_t> partitions_of(rd_kafka_t* client, const std::string& t
   std::vector<std::int32_t> result;
   for (const auto& entry : std::span(answer->topics, answer->topic_cnt)) {
     check(entry.err, "metadata of " + topic);
-    for (const auto& partition : std::span(entry.partitions, entry.partition_cnt)) result.push_back(partition.id);
+    for (const auto& partition : std::span(entry.partitions, entry.partition_cnt))
+      result.push_back(partition.id);
   }
   return result;
 }
@@ -183,9 +184,9 @@ void KafkaClient::produce_each(const std::string& topic, std::size_t count,
 
 std::vector<StoredRecord> KafkaClient::read_all(const std::string& topic, Isolation isolation) {
   const bool committed_only = isolation == Isolation::read_committed;
-  auto consumer = make_consumer(
-      bootstrap_, "idem-test-reader",
-      {{"isolation.level", committed_only ? "read_committed" : "read_uncommitted"}, {"fetch.wait.max.ms", "10"}});
+  auto consumer = make_consumer(bootstrap_, "idem-test-reader",
+                                {{"isolation.level", committed_only ? "read_committed" : "read_uncommitted"},
+                                 {"fetch.wait.max.ms", "10"}});
   std::vector<std::int32_t> partitions = partitions_of(consumer.get(), topic);
   auto list = list_of(topic, partitions);
   for (auto& entry : std::span(list->elems, list->cnt)) entry.offset = RD_KAFKA_OFFSET_BEGINNING;
@@ -209,13 +210,14 @@ std::vector<StoredRecord> KafkaClient::read_all(const std::string& topic, Isolat
 Watermarks KafkaClient::watermarks(const TopicPartition& partition) {
   auto client = make_producer(bootstrap_, {});
   Watermarks result;
-  check(rd_kafka_query_watermark_offsets(client.get(), partition.topic.c_str(), partition.partition, &result.low,
-                                         &result.high, answer_timeout_ms),
+  check(rd_kafka_query_watermark_offsets(client.get(), partition.topic.c_str(), partition.partition,
+                                         &result.low, &result.high, answer_timeout_ms),
         "watermarks of " + partition.topic);
   return result;
 }
 
-std::map<std::int32_t, CommittedOffset> KafkaClient::committed(const std::string& group, const std::string& topic,
+std::map<std::int32_t, CommittedOffset> KafkaClient::committed(const std::string& group,
+                                                               const std::string& topic,
                                                                const std::vector<std::int32_t>& partitions) {
   auto consumer = make_consumer(bootstrap_, group);
   auto list = list_of(topic, partitions);
@@ -230,7 +232,8 @@ std::map<std::int32_t, CommittedOffset> KafkaClient::committed(const std::string
   return result;
 }
 
-void KafkaClient::commit(const std::string& group, const TopicPartition& partition, const CommittedOffset& next) {
+void KafkaClient::commit(const std::string& group, const TopicPartition& partition,
+                         const CommittedOffset& next) {
   auto consumer = make_consumer(bootstrap_, group);
   auto list = list_of(partition.topic, std::span(&partition.partition, 1));
   auto& entry = list->elems[0];
@@ -254,7 +257,8 @@ KafkaTransaction::~KafkaTransaction() {
   if (open_) RdKafka<rd_kafka_error_t>(rd_kafka_abort_transaction(producer_.get(), answer_timeout_ms));
 }
 
-std::vector<Position> KafkaTransaction::produce(const std::string& topic, const std::vector<Record>& records) {
+std::vector<Position> KafkaTransaction::produce(const std::string& topic,
+                                                const std::vector<Record>& records) {
   return produce_all(producer_.get(), topic, records);
 }
 

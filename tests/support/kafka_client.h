@@ -1,9 +1,9 @@
-// A producer and reader for tests on bare librdkafka: it shares no code with idem's Kafka source, so that what it
-// sees is evidence.
+// A producer and reader for tests on bare librdkafka: it shares no code with idem's Kafka source, so that
+// what it sees is evidence.
 //
-// Every call makes the connection it needs, waits until the broker has answered, and throws std::runtime_error
-// with librdkafka's words otherwise. Any thread may use a KafkaClient at any time; a KafkaTransaction belongs to
-// one thread.
+// Every call makes the connection it needs, waits until the broker has answered, and throws
+// std::runtime_error with librdkafka's words otherwise. Any thread may use a KafkaClient at any time; a
+// KafkaTransaction belongs to one thread.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,10 @@
-// The Kafka part of the test support, on a real broker and on librdkafka's in-process one.
+// The Kafka part of the test support on a real broker.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "kafka_broker.h"
 #include "kafka_client.h"
-#include "mock_kafka.h"
 #include "require.h"
 
 namespace idem::test {
@@ -19,25 +18,6 @@ std::vector<std::string> payloads(const std::vector<StoredRecord>& records) {
 
 using Strings = std::vector<std::string>;
 
-TEST(MockKafka, KeepsWhatIsProduced) {
-  MockKafka kafka;
-  kafka.create_topic("t", 1);
-  KafkaClient client(kafka.bootstrap());
-  EXPECT_EQ(client.produce("t", {{.payload = "a"}, {.payload = "b"}}), (std::vector<Position>{{0, 0}, {0, 1}}));
-  EXPECT_EQ(payloads(client.read_all("t")), (Strings{"a", "b"}));
-}
-
-TEST(MockKafka, CommitsOffsetsAndFailsOnDemand) {
-  MockKafka kafka;
-  kafka.create_topic("t", 2);
-  KafkaClient client(kafka.bootstrap());
-  client.commit("g", {"t", 1}, {5, "note"});
-  EXPECT_EQ(client.committed("g", "t", {0, 1}), (std::map<std::int32_t, CommittedOffset>{{1, {5, "note"}}}));
-  constexpr int invalid_commit_offset_size = 28;
-  kafka.fail_next(KafkaRequest::offset_commit, {invalid_commit_offset_size});
-  EXPECT_THROW(client.commit("g", {"t", 1}, {6, ""}), std::runtime_error);
-}
-
 class RealKafka : public testing::Test {
  protected:
   void SetUp() override { IDEM_NEEDS("kafka", KafkaBroker::unavailable()); }
@@ -49,7 +29,10 @@ TEST_F(RealKafka, KeepsRecordsAsTheyWere) {
   broker.create_topic(topic, 2);
   KafkaClient client(broker.bootstrap());
   const std::vector<Record> sent = {
-      {.key = "k", .payload = "v", .headers = {{"id", "1"}, {"none", std::nullopt}, {"empty", ""}}, .partition = 0},
+      {.key = "k",
+       .payload = "v",
+       .headers = {{"id", "1"}, {"none", std::nullopt}, {"empty", ""}},
+       .partition = 0},
       {.key = std::nullopt, .payload = std::nullopt, .partition = 0, .timestamp_ms = 1'700'000'000'000},
       {.key = "", .payload = "", .partition = 0}};
   auto positions = client.produce(topic, sent);

@@ -33,8 +33,8 @@ std::vector<std::string> words(const std::string& line) {
 }
 
 // Reads the table that the tool prints: a line of column names, then a line per partition. The columns differ
-// between the tool's commands and Kafka's versions, so they are found by name. Rows without an offset ("-") are
-// left out.
+// between the tool's commands and Kafka's versions, so they are found by name. Rows without an offset ("-")
+// are left out.
 std::map<TopicPartition, std::int64_t> parse_offsets(const std::string& output, const std::string& column) {
   std::map<TopicPartition, std::int64_t> result;
   std::vector<std::string> header;
@@ -76,9 +76,8 @@ std::map<TopicPartition, std::int64_t> KafkaTools::committed(const std::string& 
   return parse_offsets(consumer_groups({"--describe", "--offsets", "--group", group}), "CURRENT-OFFSET");
 }
 
-std::map<TopicPartition, std::int64_t> KafkaTools::reset_offsets(const std::string& group,
-                                                                 const std::string& topic,
-                                                                 const std::vector<std::string>& target) const {
+std::map<TopicPartition, std::int64_t> KafkaTools::reset_offsets(
+    const std::string& group, const std::string& topic, const std::vector<std::string>& target) const {
   std::vector<std::string> arguments = {"--reset-offsets", "--group", group, "--topic", topic, "--execute"};
   arguments.insert(arguments.end(), target.begin(), target.end());
   std::string output = consumer_groups(arguments);
@@ -95,13 +94,18 @@ std::string KafkaTools::consumer_groups(const std::vector<std::string>& argument
 }
 
 std::string KafkaTools::run(const std::string& java_class, const std::vector<std::string>& arguments) {
-  std::vector<std::string> command = {"java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                                      "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
-                                      (kafka_libs() / "*").string(), java_class};
+  std::vector<std::string> command = {"java",
+                                      "-XX:TieredStopAtLevel=1",
+                                      "-XX:+UseSerialGC",
+                                      "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+                                      "-cp",
+                                      (kafka_libs() / "*").string(),
+                                      java_class};
   command.insert(command.end(), arguments.begin(), arguments.end());
   Finished finished = idem::test::run(command);
   if (!finished.status.ok()) {
-    throw std::runtime_error(java_class + " ended with " + finished.status.to_string() + ": " + finished.output);
+    throw std::runtime_error(java_class + " ended with " + finished.status.to_string() + ": " +
+                             finished.output);
   }
   return finished.output;
 }

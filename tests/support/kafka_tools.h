@@ -26,12 +26,13 @@ class KafkaTools {
   std::map<TopicPartition, std::int64_t> committed(const std::string& group) const;
 
   // An operator's reset of a group without members, e.g. reset_offsets("g", "t", {"--to-offset", "5"}) or
-  // {"--shift-by", "-10"} or {"--to-earliest"}. `topic` may name partitions: "t:0,1". Returns the new offsets.
+  // {"--shift-by", "-10"} or {"--to-earliest"}. `topic` may name partitions: "t:0,1". Returns the new
+  // offsets.
   std::map<TopicPartition, std::int64_t> reset_offsets(const std::string& group, const std::string& topic,
                                                        const std::vector<std::string>& target) const;
 
-  // What kafka-consumer-groups prints with the given arguments, after --bootstrap-server. Throws when the tool
-  // fails.
+  // What kafka-consumer-groups prints with the given arguments, after --bootstrap-server. Throws when the
+  // tool fails.
   std::string consumer_groups(const std::vector<std::string>& arguments) const;
 
   // Any tool of Kafka's by its Java class, such as "org.apache.kafka.tools.TopicCommand".

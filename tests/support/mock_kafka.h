@@ -2,9 +2,9 @@
 // produce on demand. Other processes may connect to it too; it ends with the object.
 //
 // What it cannot do (librdkafka 2.0.2): transactions, static membership, topic creation by clients, reading
-// configurations. It keeps 5 MiB a partition and silently drops what is older. A group's first join takes three
-// seconds, a later one session.timeout.ms less a second, and a session timeout of three seconds or less never
-// joins. So whatever matters is tested on a real broker as well (kafka_broker.h).
+// configurations. It keeps 5 MiB a partition and silently drops what is older. A group's first join takes
+// three seconds, a later one session.timeout.ms less a second, and a session timeout of three seconds or less
+// never joins. So whatever matters is tested on a real broker as well (kafka_broker.h).
 //
 // Any thread may call anything at any time.
 #pragma once

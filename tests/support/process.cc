@@ -145,7 +145,11 @@ Process::Process(const std::vector<std::string>& argv, const Options& options) {
 Process::~Process() {
   // A fork of the owner (a death test, say) that runs static destructors must not end its parent's children.
   if (pid_ < 0 || owner_ != getpid()) return;
-  kill();
+  try {
+    kill();
+  } catch (const std::system_error&) {
+    // Somebody else has reaped it, so it has ended.
+  }
   ::close(descriptor_);
 }
 

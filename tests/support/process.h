@@ -1,9 +1,9 @@
 // A child process that cannot outlive its owner.
 //
-// The child runs in a process group of its own, so that kill() reaches whatever it started, and is told by the
-// kernel to die when its parent does (PR_SET_PDEATHSIG), so that a crashed or timed-out test leaves nothing
-// running. A trap: the kernel takes the *thread* that started the child for the parent. Start long-lived
-// children from a thread that lives as long as they should (in a test, the main thread).
+// The child runs in a process group of its own, so that kill() reaches whatever it started, and is told by
+// the kernel to die when its parent does (PR_SET_PDEATHSIG), so that a crashed or timed-out test leaves
+// nothing running. A trap: the kernel takes the *thread* that started the child for the parent. Start
+// long-lived children from a thread that lives as long as they should (in a test, the main thread).
 //
 // One thread uses a Process at a time. The destructor kills with SIGKILL and reaps.
 #pragma once

@@ -44,7 +44,7 @@ RdKafka<rd_kafka_s> make_client(KafkaRole role, const std::string& bootstrap, co
   rd_kafka_type_t type = role == KafkaRole::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
   rd_kafka_t* client = rd_kafka_new(type, conf.get(), why, sizeof why);
   if (!client) throw std::runtime_error(why);
-  conf.release();  // rd_kafka_new took it over
+  (void)conf.release();  // rd_kafka_new took it over
   return RdKafka<rd_kafka_s>(client);
 }
 

@@ -37,9 +37,9 @@ using KafkaConfig = std::map<std::string, std::string>;
 
 enum class KafkaRole { producer, consumer };
 
-// A librdkafka client; reconnects within half a second after a broker's restart and logs nothing, as every error
-// reaches the caller. `callbacks` may set some. Throws std::runtime_error with librdkafka's words when the
-// configuration is refused.
+// A librdkafka client; reconnects within half a second after a broker's restart and logs nothing, as every
+// error reaches the caller. `callbacks` may set some. Throws std::runtime_error with librdkafka's words when
+// the configuration is refused.
 RdKafka<rd_kafka_s> make_client(KafkaRole role, const std::string& bootstrap, const KafkaConfig& config,
                                 void (*callbacks)(rd_kafka_conf_s*) = nullptr);
 

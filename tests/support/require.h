@@ -1,6 +1,6 @@
-// Tests that need a real part (a Kafka broker, a database server) skip with a reason where the part is missing,
-// unless IDEM_REQUIRE (a comma-separated list of parts, or "all") names it: then the same is a failure. CI
-// requires every part, so that a test cannot vanish there without being noticed.
+// Tests that need a real part (a Kafka broker, a database server) skip with a reason where the part is
+// missing, unless IDEM_REQUIRE (a comma-separated list of parts, or "all") names it: then the same is a
+// failure. CI requires every part, so that a test cannot vanish there without being noticed.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // A directory of its own for one test, gone when the test is.
 //
-// Lies below $TMPDIR (or /tmp). With IDEM_KEEP_SCRATCH=1 it stays and its path is printed, for a look at what a
-// failed test left behind. Owned by one thread; movable, so that a fixture can replace it.
+// Lies below $TMPDIR (or /tmp). With IDEM_KEEP_SCRATCH=1 it stays and its path is printed, for a look at what
+// a failed test left behind. Owned by one thread; movable, so that a fixture can replace it.
 #pragma once
 
 #include <filesystem>

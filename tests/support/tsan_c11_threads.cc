@@ -1,7 +1,7 @@
 // Only in builds with ThreadSanitizer: C11 threads as thin names for POSIX threads.
 //
-// Debian's librdkafka uses <threads.h>, which TSan does not intercept: it would see neither the threads nor the
-// locks of the library and crash on the first callback. The definitions here take precedence over the C
+// Debian's librdkafka uses <threads.h>, which TSan does not intercept: it would see neither the threads nor
+// the locks of the library and crash on the first callback. The definitions here take precedence over the C
 // library's, and call what TSan does intercept. glibc's types of the two kinds are the same underneath.
 #include <errno.h>
 #include <pthread.h>
@@ -22,11 +22,16 @@ pthread_cond_t* posix(cnd_t* condition) { return reinterpret_cast<pthread_cond_t
 
 int c11(int error) {
   switch (error) {
-    case 0: return thrd_success;
-    case ETIMEDOUT: return thrd_timedout;
-    case EBUSY: return thrd_busy;
-    case ENOMEM: return thrd_nomem;
-    default: return thrd_error;
+    case 0:
+      return thrd_success;
+    case ETIMEDOUT:
+      return thrd_timedout;
+    case EBUSY:
+      return thrd_busy;
+    case ENOMEM:
+      return thrd_nomem;
+    default:
+      return thrd_error;
   }
 }
 
@@ -47,7 +52,7 @@ extern "C" {
 int thrd_create(thrd_t* thread, thrd_start_t function, void* argument) {
   auto start = std::make_unique<Start>(Start{function, argument});
   int error = pthread_create(thread, nullptr, run, start.get());
-  if (error == 0) start.release();
+  if (error == 0) (void)start.release();
   return c11(error);
 }
 
@@ -90,8 +95,8 @@ void call_once(once_flag* flag, void (*function)()) {
   pthread_once(reinterpret_cast<pthread_once_t*>(flag), function);
 }
 
-// Debian's librdkafka is not built with TSan: a lock it takes is seen, an atomic it uses is not. moodycamel's queue
-// orders its accesses by fences, which TSan does not model.
+// Debian's librdkafka is not built with TSan: a lock it takes is seen, an atomic it uses is not. moodycamel's
+// queue orders its accesses by fences, which TSan does not model.
 const char* __tsan_default_suppressions() { return "race:librdkafka.so\nrace:moodycamel::\n"; }
 
 }  // extern "C"
