@@ -45,6 +45,7 @@ struct StartAt {
   PartitionHandle handle;
   bool read = true;          ///< false: leave this partition unread (the reason has been reported)
   std::int64_t offset = 0;   ///< first offset to deliver
+  bool paused = false;       ///< begin paused, as if set_paused() had been called: the budget is used up already
 };
 
 struct Commit {

@@ -83,14 +83,15 @@ void Consumer::begin(const AssignedPartition& described, const StartAt& start) {
   slot->handle = start.handle;
   slot->held = true;
   slot->read = start.read;
-  slot->want_paused = false;
+  slot->want_paused = start.paused;
   slot->dropped = false;
   slot->next = start.offset;
   slot->log_begin = described.log_begin;
   slot->log_end = described.log_end;
   slot->moved = true;
   slot->nudges = 0;
-  if (slot->is_paused) pauses_changed_ = true;  // of the last assignment: librdkafka may have kept it
+  // is_paused is of the last assignment: librdkafka may have kept it.
+  if (slot->is_paused || slot->want_paused) pauses_changed_ = true;
 }
 
 void Consumer::give_up(std::span<Slot* const> slots, bool lost) {

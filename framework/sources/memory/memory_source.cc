@@ -184,7 +184,7 @@ void MemorySource::Impl::assign(std::span<Reader* const> wanted) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     Reader& reader = *wanted[i];
     const StartAt& start = starts[i];
-    reader = {reader.number, true, start.read, false, start.handle, partition(reader).seek(start.offset),
+    reader = {reader.number, true, start.read, start.paused, start.handle, partition(reader).seek(start.offset),
               start.offset,  -1};
   }
 }
