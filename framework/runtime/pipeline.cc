@@ -254,6 +254,7 @@ void Pipeline::on_committed(std::span<const CommitResult> results) {
       continue;
     }
     failed = true;
+    p->committed = -1;  // not known: only the answer may have been lost
     if (!result.retriable)
       return end(ExitReason::source_failed, "offset commit of " + p->ref.topic + "[" + std::to_string(p->ref.partition) +
                                                 "] refused: " + result.error);
