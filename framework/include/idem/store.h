@@ -89,8 +89,8 @@ struct Conclusion {
 
 enum class Joined {
   joined,       ///< it is in the open group; a Settlement follows
-  duplicate,    ///< another record of that id got in since look_up: what was written is rolled back, nothing joined;
-                ///< finish it again as skipped
+  duplicate,    ///< another record of that id got in since look_up: what was written is rolled back, nothing joined.
+                ///< Look it up again: it is a duplicate or, with other content, a conflict
   interrupted,  ///< a group failed since this session's last look_up: what was written is rolled back, nothing
                 ///< joined. Hand the rest of the run back and look everything up again.
 };
