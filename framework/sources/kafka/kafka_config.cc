@@ -84,11 +84,9 @@ void set_defaults(Properties& properties, const SourceContext& context) {
       context.budget_bytes / 2;  // the other half is for the fetch under way when the queue fills up
   std::size_t messages = std::clamp<std::size_t>(half / cost_per_message, 1, 10'000'000);
   std::size_t kbytes = std::clamp<std::size_t>(half / 1024, 1, 2'097'151);
-  std::size_t fetch = std::clamp<std::size_t>(half / 2, 64 << 10, 50 << 20);
   std::size_t fetch_of_one_partition = std::clamp<std::size_t>(context.budget_bytes / 256, 64 << 10, 1 << 20);
   properties.set("queued.min.messages", std::to_string(messages));
   properties.set("queued.max.messages.kbytes", std::to_string(kbytes));
-  properties.set("fetch.max.bytes", std::to_string(fetch));
   properties.set("fetch.message.max.bytes", std::to_string(fetch_of_one_partition));
   if (rd_kafka_version() >= 0x020200ff) properties.set("fetch.queue.backoff.ms", "10");
   properties.set("client.id", "idem-" + context.consumer);

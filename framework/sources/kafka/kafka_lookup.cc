@@ -89,9 +89,7 @@ std::string topic_id(rd_kafka_t* client, const std::string& topic, Deadline dead
   return printed ? printed : "";
 }
 #else
-std::string topic_id(rd_kafka_t*, const std::string&, Deadline) {
-  return "";
-}
+std::string topic_id(rd_kafka_t*, const std::string&, Deadline) { return ""; }
 #endif
 
 }  // namespace

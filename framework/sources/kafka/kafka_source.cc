@@ -42,9 +42,7 @@ void KafkaSource::set_paused(PartitionHandle partition, bool paused) {
   impl_->consumer->set_paused(partition, paused);
 }
 
-void KafkaSource::seek(PartitionHandle before, const StartAt& start) {
-  impl_->consumer->seek(before, start);
-}
+void KafkaSource::seek(PartitionHandle before, const StartAt& start) { impl_->consumer->seek(before, start); }
 
 void KafkaSource::commit(std::span<const Commit> commits, bool wait) {
   impl_->consumer->commit(commits, wait);
