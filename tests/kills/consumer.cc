@@ -95,13 +95,25 @@ bool balanced(const idem::Counters& c) {
   return c.received == c.done + c.duplicates + c.parked + c.in_flight + c.abandoned;
 }
 
+// An injected error may hit this transaction, too: worth trying again, as the store says.
+void make_table(idem::SqliteStore& store) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return store.transact([](idem::Transaction& tx) {
+        tx.exec("CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, "
+                "amount INTEGER)");
+      });
+    } catch (const idem::StoreError& error) {
+      if (!error.transient() || attempt == 3) throw;
+    }
+  }
+}
+
 int run(const Arguments& arguments) {
   idem::SqliteStore store({.path = arguments.text("store"),
                            .wait_for_owner = 5s,
                            .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100))});
-  store.transact([](idem::Transaction& tx) {
-    tx.exec("CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, amount INTEGER)");
-  });
+  make_table(store);
   idem::KafkaSource source(kafka_options(arguments));
   KeepEffects handler(std::chrono::microseconds(arguments.number("slow_us", 0)));
   idem::Runtime runtime(runtime_options(arguments));

@@ -12,7 +12,9 @@ namespace {
 
 // From exec to the first message; with a group, to the assignment.
 constexpr microseconds to_first_message = 20ms, to_join = 150ms;
-constexpr microseconds longest_random_life = 90ms;
+// Some lives are long enough for what stream time brings about: new generations of ids, and the end of old ones.
+constexpr microseconds long_life = 1'300ms;
+constexpr long one_in_is_long = 40;
 // How long a life may take to come to its failpoint.
 constexpr microseconds patience = 400ms, patience_in_group = 1'500ms, patience_with_time = 2'500ms;
 constexpr long first_reach = 16, longest_reach = 600;
@@ -26,15 +28,26 @@ Ending Endings::next(bool new_store, bool group) {
     for (const Failpoint& point : failpoints())
       if (point.reached == Reached::first_start) return at(point, group);
   if (lives_ % 2 == 0) return at_random(group);
+  return at(next_point(group), group);
+}
+
+const Failpoint& Endings::next_point(bool group) {
   const auto all = failpoints();
-  do next_point_ = (next_point_ + 1) % all.size();
-  while (all[next_point_].reached == Reached::first_start);
-  return at(all[next_point_], group);
+  const auto advance = [&](std::size_t& cursor, auto&& wanted) -> const Failpoint& {
+    do cursor = (cursor + 1) % all.size();
+    while (!wanted(all[cursor].reached));
+    return all[cursor];
+  };
+  was_in_group_ |= group;
+  // Lives in a group are few: what can be had nowhere else comes often there.
+  if (group && lives_ % 8 == 1) return advance(next_in_group_, [](Reached r) { return r == Reached::leaving_group; });
+  return advance(next_point_, [](Reached r) { return r != Reached::first_start && r != Reached::leaving_group; });
 }
 
 Ending Endings::at_random(bool group) {
   Ending ending;
-  ending.kill_after = microseconds(below(longest_random_life.count())) + (group ? to_join : 0us);
+  ending.kill_after = microseconds(below(longest_life_.count())) + (group ? to_join : 0us);
+  if (points_ && below(one_in_is_long) == 0) ending.kill_after += long_life;
   // Some die while they leave.
   if (below(8) == 0) ending.terminate_after = ending.kill_after - microseconds(below(ending.kill_after.count() / 2 + 1));
   // Some have been through an error before.
@@ -52,7 +65,7 @@ Ending Endings::at(const Failpoint& point, bool group) {
   ending.point = &point;
   ending.kill_after = group ? patience_in_group : patience;
   if (point.reached == Reached::slowly) ending.kill_after = patience_with_time;
-  if (point.reached == Reached::leaving)
+  if (point.reached == Reached::leaving || point.reached == Reached::leaving_group)
     ending.terminate_after = to_first_message + (group ? to_join : 0us) + microseconds(below(40'000));
   const bool once = point.reached != Reached::running;
   const long hit = once ? 1 : 1 + below(reach_.try_emplace(point.name, first_reach).first->second);
@@ -78,7 +91,8 @@ std::size_t Endings::kills_at(std::string_view point) const {
 std::vector<std::string_view> Endings::never_reached() const {
   std::vector<std::string_view> names;
   for (const Failpoint& point : failpoints())
-    if (!kills_at_.contains(point.name)) names.push_back(point.name);
+    if (!kills_at_.contains(point.name) && (was_in_group_ || point.reached != Reached::leaving_group))
+      names.push_back(point.name);
   return names;
 }
 

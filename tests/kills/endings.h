@@ -23,9 +23,12 @@ struct Ending {
 
 class Endings {
  public:
-  /// `points`: the consumer has failpoints. `group`: it joins a group first, which takes longer.
-  Endings(std::uint64_t seed, bool points) : random_(seed), points_(points) {}
+  /// `points`: the consumer has failpoints. Without, it lives at most `longest_life`, which is about what the raw loop
+  /// needs to tell the broker anything.
+  Endings(std::uint64_t seed, bool points, std::chrono::microseconds longest_life)
+      : random_(seed), points_(points), longest_life_(longest_life) {}
 
+  /// `group`: the consumer joins a group first, which takes longer.
   Ending next(bool new_store, bool group);
 
   enum class Death {
@@ -40,17 +43,21 @@ class Endings {
   std::size_t kills_at(std::string_view point) const;
   /// Times that an injected error was armed, by failpoint.
   const std::map<std::string_view, std::size_t>& errors() const { return errors_; }
+  /// Points that no life has died at, of those that were tried.
   std::vector<std::string_view> never_reached() const;
 
  private:
+  const Failpoint& next_point(bool group);
   Ending at_random(bool group);
   Ending at(const Failpoint& point, bool group);
   long below(long limit) { return std::uniform_int_distribution<long>(0, limit - 1)(random_); }
 
   std::mt19937_64 random_;
   const bool points_;
+  const std::chrono::microseconds longest_life_;
+  bool was_in_group_ = false;
   std::size_t lives_ = 0;
-  std::size_t next_point_ = 0, next_error_ = 0;
+  std::size_t next_point_ = 0, next_in_group_ = 0, next_error_ = 0;
   std::size_t kills_ = 0, at_random_ = 0;
   std::map<std::string_view, std::size_t> kills_at_;
   std::map<std::string_view, std::size_t> errors_;

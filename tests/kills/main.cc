@@ -30,6 +30,9 @@ struct Options {
 };
 
 constexpr std::size_t cycles_between_checks = 50;
+constexpr std::chrono::milliseconds longest_life{90};
+// The raw loop tells the broker nothing before it has lived for half a second.
+constexpr std::chrono::milliseconds longest_raw_life{1'500};
 // From here on every failpoint has had its turn often enough to blame the one that was never reached.
 constexpr std::size_t enough_cycles_for_all_points = 1'000;
 
@@ -59,7 +62,9 @@ struct Kind {
 class Run {
  public:
   explicit Run(Options options)
-      : options_(std::move(options)), kafka_(options_.real), endings_(options_.seed, options_.points) {}
+      : options_(std::move(options)),
+        kafka_(options_.real),
+        endings_(options_.seed, options_.points, options_.idem ? longest_life : longest_raw_life) {}
 
   int all() {
     try {
