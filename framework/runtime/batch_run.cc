@@ -137,6 +137,7 @@ void BatchRun::group_was_lost(std::string why) {
   if (item().record.alone) return fail(std::move(why), std::nullopt);
   item().record.alone = true;
   hand_back(Completion::Kind::returned);
+  if (mutated(Mutant::interrupted_goes_on)) failed_lanes_.pop_back();
 }
 
 void BatchRun::hand_back(Completion::Kind kind) {
