@@ -1,0 +1,156 @@
+#include "sim/checker.h"
+
+#include <algorithm>
+
+#include "core/siphash.h"
+#include "sim/ledger.h"
+
+namespace idem::sim {
+namespace {
+
+const HashKey& hash_key() {
+  static const HashKey key{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  return key;
+}
+
+const IdKey& key_of(int id) {
+  static const auto keys = [] {
+    std::array<IdKey, 32> made;
+    for (int i = 0; i < 32; ++i) made[static_cast<std::size_t>(i)] = core::siphash128(hash_key(), id_text(i));
+    return made;
+  }();
+  return keys[static_cast<std::size_t>(id)];
+}
+
+std::uint64_t fingerprint_of(int payload) {
+  static const auto prints = [] {
+    std::array<std::uint64_t, 32> made;
+    for (int i = 0; i < 32; ++i) made[static_cast<std::size_t>(i)] = core::siphash64(hash_key(), payload_text(i)) | 1;
+    return made;
+  }();
+  return prints[static_cast<std::size_t>(payload)];
+}
+
+}  // namespace
+
+bool Checker::is_parked(const Sent& sent) const {
+  const auto& parked = store_->durable.parked;
+  return std::any_of(parked.begin(), parked.end(), [&](const Durable::Parked& p) {
+    return p.partition == sent.partition && p.offset == sent.offset;
+  });
+}
+
+bool Checker::has_effect(const Sent& sent) const {
+  const auto& effects = store_->durable.effects;
+  return std::any_of(effects.begin(), effects.end(), [&](const Effect& e) {
+    return e.partition == sent.partition && e.offset == sent.offset;
+  });
+}
+
+Checker::End Checker::end_of(const Sent& sent) const {
+  if (is_parked(sent)) return End::parked;
+  if (has_effect(sent)) return End::effect;
+  if (history_.scenario.by_position || sent.id == Sent::none) return End::none;
+  const Durable::Id* id = store_->durable.find(key_of(sent.id));
+  if (!id) return End::none;
+  if (id->fingerprint == fingerprint_of(sent.payload) || history_.scenario.on_conflict == OnConflict::duplicate)
+    return End::duplicate;
+  return End::none;  // remembered for other content: this message is another one
+}
+
+void Checker::on_offset_commit(int number, std::int64_t next) {
+  const Broker::Partition& partition = broker_->partition(number);
+  for (const Sent& sent : partition.messages)
+    if (sent.offset < next && end_of(sent) == End::none)
+      history_.violate("I4", "the committed offset passes a message that is not durably done");
+  const Progress& progress = store_->durable.progress[static_cast<std::size_t>(number)];
+  if (!progress.started() || progress.watermark() < next)
+    history_.violate("I11", "the committed offset is above the store's watermark");
+}
+
+void Checker::on_parked(int number, std::int64_t offset) {
+  const Broker::Partition& partition = broker_->partition(number);
+  if (partition.messages[partition.find(offset)].seen_before_crash) history_.saw(Saw::parked_after_crash);
+}
+
+void Checker::on_progress(int number) {
+  const Progress& progress = store_->durable.progress[static_cast<std::size_t>(number)];
+  if (progress.ranges().size() < 2) return;
+  const auto& messages = broker_->partition(number).messages;
+  const auto above = std::count_if(messages.begin(), messages.end(), [&](const Sent& sent) {
+    return sent.offset > progress.watermark() && progress.contains(sent.offset);
+  });
+  if (above >= 3) history_.saw(Saw::completion_gap);
+}
+
+const Sent& Checker::sent_of(const Effect& effect) const {
+  const Broker::Partition& partition = broker_->partition(effect.partition);
+  return partition.messages[partition.find(effect.offset)];
+}
+
+bool Checker::same_lane(const Sent& a, const Sent& b) const {
+  if (a.partition != b.partition) return false;
+  switch (history_.scenario.ordering) {
+    case Ordering::by_partition: return true;
+    case Ordering::by_key: return a.key != Sent::none && a.key == b.key;
+    case Ordering::unordered: return false;
+  }
+  return false;
+}
+
+void Checker::check_store() {
+  const Durable& durable = store_->durable;
+  for (std::size_t i = 0; i < durable.effects.size(); ++i) {
+    const Effect& effect = durable.effects[i];
+    const Broker::Partition& partition = broker_->partition(effect.partition);
+    const std::size_t at = partition.find(effect.offset);
+    if (at == partition.messages.size() || partition.messages[at].offset != effect.offset ||
+        partition.messages[at].payload != effect.payload) {
+      history_.violate("I5", "an effect of a message that was never sent");
+      continue;
+    }
+    const Sent& sent = partition.messages[at];
+    if (!history_.scenario.by_position && (sent.id == Sent::none || !durable.find(key_of(sent.id))))
+      history_.violate("I3", "an effect without a record");
+    if (history_.scenario.by_position && !durable.progress[static_cast<std::size_t>(sent.partition)].contains(sent.offset))
+      history_.violate("I3", "an effect without a finished position");
+    for (std::size_t j = 0; j < i; ++j) {
+      const Sent& earlier = sent_of(durable.effects[j]);
+      const bool one_message = history_.scenario.by_position ? &earlier == &sent : earlier.id == sent.id;
+      if (one_message) history_.violate("I2", "two effects of one id");
+      else if (same_lane(earlier, sent) && earlier.offset > sent.offset)
+        history_.violate("I6", "effects of one lane are out of order");
+    }
+  }
+  for (std::size_t i = 0; i < durable.ids.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (durable.ids[i].key == durable.ids[j].key) history_.violate("I2", "one id is remembered twice");
+  for (std::size_t i = 0; i < durable.parked.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (durable.parked[i].partition == durable.parked[j].partition &&
+          durable.parked[i].offset == durable.parked[j].offset)
+        history_.violate("I1", "a message is parked twice");
+}
+
+void Checker::check_end() {
+  check_store();
+  for (int number = 0; number < history_.scenario.partitions; ++number) {
+    const Broker::Partition& partition = broker_->partition(number);
+    for (const Sent& sent : partition.messages) {
+      const End end = end_of(sent);
+      if (end == End::none) history_.violate("I1", "a message is lost");
+      if (end == End::parked && has_effect(sent)) history_.violate("I1", "a message has an effect and is parked");
+    }
+    if (partition.committed != partition.end) history_.violate("I7", "lag remains after healing");
+  }
+  // A record without an effect is a lost message in disguise: its copies are skipped for ever.
+  for (const Durable::Id& id : store_->durable.ids) {
+    bool ended = false;
+    for (int number = 0; number < history_.scenario.partitions && !ended; ++number)
+      for (const Sent& sent : broker_->partition(number).messages)
+        ended |= sent.id != Sent::none && key_of(sent.id) == id.key && (has_effect(sent) || is_parked(sent));
+    if (!ended) history_.violate("I3", "a record without an effect");
+  }
+}
+
+}  // namespace idem::sim

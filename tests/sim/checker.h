@@ -1,0 +1,43 @@
+// What must hold, checked against the log, the store's tables and the broker's committed offsets, never against the
+// consumer's own word. Names as in the README's table of promises: I1 no loss, I2 one effect, and so on.
+#pragma once
+
+#include "sim/broker.h"
+#include "sim/history.h"
+#include "sim/store.h"
+
+namespace idem::sim {
+
+class Checker final : public Observer {
+ public:
+  Checker(History& history) : history_(history) {}
+  void watch(Broker& broker, SimStore& store) {
+    broker_ = &broker;
+    store_ = &store;
+  }
+
+  /// I4, I11: at every commit, nothing below it may be without a durable end.
+  void on_offset_commit(int partition, std::int64_t next) override;
+  void on_parked(int partition, std::int64_t offset) override;
+  void on_progress(int partition) override;
+  bool ended(const Sent& sent) const override { return end_of(sent) != End::none; }
+
+  /// I2, I3, I5, I6: of what the store holds at any moment.
+  void check_store();
+  /// I1, I7: when everything is healed and drained.
+  void check_end();
+
+ private:
+  enum class End { none, effect, parked, duplicate };
+  End end_of(const Sent& sent) const;
+  bool has_effect(const Sent& sent) const;
+  bool is_parked(const Sent& sent) const;
+  const Sent& sent_of(const Effect& effect) const;
+  bool same_lane(const Sent& a, const Sent& b) const;
+
+  History& history_;
+  Broker* broker_ = nullptr;
+  SimStore* store_ = nullptr;
+};
+
+}  // namespace idem::sim

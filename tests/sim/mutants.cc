@@ -1,0 +1,67 @@
+#include "sim/mutants.h"
+
+#include <cstdio>
+
+#include "core/mutant.h"
+#include "sim/run.h"
+#include "sim/store.h"
+
+namespace idem::sim {
+namespace {
+
+using core::Mutant;
+
+struct Named {
+  const char* name;
+  Mutant mutant = Mutant::none;
+  StoreMutant store = StoreMutant::none;
+};
+
+constexpr Named mutants[] = {
+    {"done before durable", Mutant::done_before_durable},
+    {"prefix skips a gap", Mutant::prefix_skips_gap},
+    {"committed offset one too far", Mutant::one_too_far},
+    {"stale completion counts", Mutant::stale_completion_counts},
+    {"in-flight offset committed on revoke", Mutant::in_flight_on_revoke},
+    {"commit on lost", Mutant::commit_on_lost},
+    {"failed group counts as committed", Mutant::not_applied_is_done},
+    {"parked before it is durable", Mutant::parked_before_durable},
+    {"copies of an id handled at once", Mutant::copy_does_not_wait},
+    {"lane not held by a retry", Mutant::lane_not_held},
+    {"run goes on after its group was lost", Mutant::interrupted_goes_on},
+    {"busy store drops the message", Mutant::busy_is_dropped},
+    {"start above the watermark", Mutant::start_above_watermark},
+    {"store: record outside the transaction", Mutant::none, StoreMutant::record_outside},
+    {"store: check, then insert without a rule", Mutant::none, StoreMutant::check_then_insert},
+    {"store: commit error taken as success", Mutant::none, StoreMutant::error_is_success},
+    {"store: settled before synced", Mutant::none, StoreMutant::settled_before_synced},
+};
+
+bool caught(const Named& mutant, std::uint64_t first_seed, std::uint64_t limit) {
+  core::active_mutant = mutant.mutant;
+  active_store_mutant = mutant.store;
+  Sightings unused;
+  Verdict verdict;
+  std::uint64_t tried = 0;
+  while (tried < limit && !verdict.violated()) verdict = run_history(first_seed + tried++, unused);
+  core::active_mutant = Mutant::none;
+  active_store_mutant = StoreMutant::none;
+  if (verdict.violated())
+    std::printf("%-45s caught after %7llu  %-3s %s\n", mutant.name, static_cast<unsigned long long>(tried),
+                verdict.invariant.c_str(), verdict.detail.c_str());
+  else
+    std::printf("%-45s SURVIVED %llu histories\n", mutant.name, static_cast<unsigned long long>(tried));
+  std::fflush(stdout);
+  return verdict.violated();
+}
+
+}  // namespace
+
+bool run_mutants(std::uint64_t first_seed, std::uint64_t limit) {
+  std::size_t count = 0;
+  for (const Named& mutant : mutants) count += caught(mutant, first_seed, limit);
+  std::printf("mutants caught %zu of %zu\n", count, std::size(mutants));
+  return count == std::size(mutants);
+}
+
+}  // namespace idem::sim

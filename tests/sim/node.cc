@@ -1,0 +1,143 @@
+#include "sim/node.h"
+
+#include <charconv>
+#include <stdexcept>
+
+namespace idem::sim {
+
+using namespace std::chrono_literals;
+
+Outcome SimHandler::handle(const Message& message, Transaction& tx) {
+  const auto offset = static_cast<int>(message.offset);
+  history_.trace("handler   %d@%d attempt %d", message.partition, offset, message.attempt);
+  if (history_.fault(Fault::handler_throws)) throw std::runtime_error("thrown");
+  int payload = 0;
+  std::from_chars(message.payload->data() + 1, message.payload->data() + message.payload->size(), payload);
+  tx.exec("", message.partition, message.offset, payload);
+  if (history_.fault(Fault::handler_dead_letter)) return dead_letter("bad");
+  if (history_.fault(Fault::handler_retry, 4)) {
+    if (source_.position(message.partition) > message.offset + 1) history_.saw(Saw::retry_holds_lane);
+    return history_.choices.detail(3) == 1 ? retry_after(20ms, "later") : retry("again");
+  }
+  return done();
+}
+
+Node::Parts::Parts(Node& node)
+    : source(node.history_, node.broker_, node.number_),
+      ledger(node.history_, node.store_, node.number_),
+      handler(node.history_, source),
+      executor(node.history_, ledger, handler, node.policy_, node),
+      pipeline({source, ledger, node.traits_, executor, node.history_.clock, node.options_,
+                static_cast<unsigned>(node.history_.scenario.workers), /*seed=*/7, [](std::optional<Timestamp>) {}}) {}
+
+Node::Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options, StoreTraits traits,
+           int number)
+    : history_(history),
+      broker_(broker),
+      store_(store),
+      options_(options),
+      traits_(std::move(traits)),
+      policy_{options.retry.attempts, options.on_conflict, options.on_undecidable},
+      number_(number) {}
+
+void Node::start() {
+  history_.trace("node %d    starts", number_);
+  parts_.emplace(*this);
+  stale_seen_ = 0;
+  paused = all_paused = false;
+  parts_->pipeline.start();
+}
+
+void Node::turn() {
+  try {
+    parts_->pipeline.turn(0ms);
+    check_books();
+    if (parts_->pipeline.ended()) give_up();
+  } catch (const Crash&) {
+    crash();
+  } catch (const StoreError& e) {
+    history_.trace("node %d    ends: %s", number_, e.what());
+    destroy();
+  }
+}
+
+// The pipeline said that it cannot go on. Only a store that is gone is a reason here.
+void Node::give_up() {
+  const Exit exit = *parts_->pipeline.ended();
+  history_.trace("node %d    ends: %s", number_, exit.detail.c_str());
+  if (exit.reason != ExitReason::store_failed) history_.violate("I10", "a node ended without a reason to");
+  leave();
+}
+
+void Node::leave() {
+  history_.trace("node %d    leaves", number_);
+  try {
+    const Exit exit = parts_->pipeline.leave(ExitReason::stopped);
+    check_books();
+    if (exit.reason == ExitReason::refused || exit.reason == ExitReason::source_failed)
+      history_.violate("I10", "a clean leave ended badly");
+  } catch (const Crash&) {
+    return crash();
+  } catch (const StoreError&) {
+  }
+  destroy();
+}
+
+void Node::check_books() {
+  const Counters c = parts_->pipeline.counters();
+  if (c.received != c.done + c.duplicates + c.parked + c.in_flight + c.abandoned)
+    history_.violate("I9", "the books do not balance");
+  if (c.in_flight > options_.budget.messages) history_.violate("I8", "more in flight than the budget");
+  if (c.in_flight == options_.budget.messages) history_.saw(Saw::budget_full);
+  if (c.stale_completions > stale_seen_) history_.saw(Saw::stale_completion);
+  stale_seen_ = c.stale_completions;
+  history_.mix(c.received << 32 | c.done << 16 | c.in_flight);
+}
+
+void Node::crash() {
+  note_crash();
+  for (int i = 0; i < history_.scenario.partitions; ++i)
+    for (Sent& sent : broker_.partition(i).messages)
+      if (source().holds(i) && sent.offset < source().position(i)) sent.seen_before_crash = true;
+  destroy();
+}
+
+void Node::destroy() {
+  for (int i = 0; i < history_.scenario.partitions; ++i)
+    if (broker_.partition(i).owner == number_) broker_.take(i);
+  parts_.reset();
+  paused = all_paused = false;
+}
+
+void Node::note_crash() {
+  const bool in_flight = parts_->pipeline.core().counters().in_flight > 0;
+  history_.saw(in_flight ? Saw::crash_received : Saw::crash_idle);
+  if (executor().anything_looked_up()) history_.saw(Saw::crash_looked_up);
+  if (ledger().any_scope()) history_.saw(Saw::crash_in_scope);
+  if (ledger().committing()) history_.saw(ledger().applied() ? Saw::crash_after_apply : Saw::crash_before_apply);
+  else if (!ledger().group_empty()) history_.saw(Saw::crash_joined);
+  if (executor().anything_to_collect()) history_.saw(Saw::crash_settled);
+  if (source().requests_pending()) history_.saw(Saw::crash_commit_sent);
+}
+
+// The I/O thread waits for its workers (a revoke, a leave): they go on, time goes on, and the node may die.
+void Node::wait(std::chrono::milliseconds longest) {
+  if (ledger().any_scope()) history_.saw(Saw::revoke_while_running);
+  for (;;) {
+    if (executor().anything_to_collect()) return;
+    history_.crash_here(Saw::crash_in_drain);
+    if (history_.fault(Fault::slow_handler, 12)) break;
+    std::size_t able[8], count = 0;
+    for (std::size_t worker = 0; worker < executor().workers(); ++worker)
+      if (executor().can_step(worker)) able[count++] = worker;
+    const bool store = ledger().has_work();
+    if (count == 0 && !store) break;
+    const std::size_t next = history_.choices.detail(static_cast<std::uint32_t>(count + store));
+    if (next < count) executor().step(able[next]);
+    else ledger().step();
+  }
+  history_.saw(Saw::drain_deadline);
+  history_.clock.advance(longest);
+}
+
+}  // namespace idem::sim

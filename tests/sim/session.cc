@@ -1,0 +1,138 @@
+// One worker's way into the simulated store: look up, write, join the open group.
+#include <algorithm>
+
+#include "sim/ledger.h"
+
+namespace idem::sim {
+
+bool SimSession::interrupted() {
+  if (lost_groups_seen_ == ledger_.lost_groups_) return false;
+  if (history_.scenario.interrupts_once) lost_groups_seen_ = ledger_.lost_groups_;
+  end_scope();
+  return true;
+}
+
+void SimSession::end_scope() {
+  scope_ = nullptr;
+  writes_.clear();
+}
+
+void SimSession::look_up(std::span<const Record* const> records, std::span<Seen> seen) {
+  lost_groups_seen_ = ledger_.lost_groups_;
+  ledger_.check_usable();
+  for (std::size_t i = 0; i < records.size(); ++i) seen[i] = this->seen(*records[i]);
+}
+
+Seen SimSession::seen(const Record& record) const {
+  const Durable& durable = ledger_.store_.durable;
+  const std::int64_t offset = record.message->offset;
+  if (durable.progress[record.partition].contains(offset) || ledger_.group_finishes(record.partition, offset))
+    return Seen::duplicate;
+  if (!record.id) return Seen::fresh;
+  auto compare = [&](std::uint64_t remembered) {
+    return remembered && record.fingerprint && remembered != record.fingerprint ? Seen::conflict : Seen::duplicate;
+  };
+  for (const Joiner& joiner : ledger_.group_)
+    if (joiner.remember && joiner.id == record.id) return compare(joiner.fingerprint);
+  if (const Durable::Id* found = durable.find(*record.id)) return compare(found->fingerprint);
+  return Seen::fresh;
+}
+
+Transaction& SimSession::begin(const Record& record) {
+  scope_ = &record;
+  writes_.clear();
+  if (record.id) {
+    if (ledger_.scope_has(*record.id, this) || ledger_.group_has(*record.id))
+      history_.violate("K38", "two copies of one id are handled at once");
+    for (const SimLedger* other : ledger_.store_.ledgers)
+      if (other != &ledger_ && (other->scope_has(*record.id, nullptr) || other->group_has(*record.id)))
+        history_.saw(Saw::two_nodes_one_id);
+  }
+  return *this;
+}
+
+std::int64_t SimSession::execute(std::string_view, std::span<const Value> values) {
+  if (history_.fault(Fault::statement_failed)) throw TransactionError("statement failed");
+  writes_.push_back({static_cast<int>(std::get<std::int64_t>(values[0])), std::get<std::int64_t>(values[1]),
+                     static_cast<int>(std::get<std::int64_t>(values[2]))});
+  return 1;
+}
+
+// The unique rule: whether the record's id (or its place, if it has none) got in since look_up.
+bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
+  if (conclusion.kind == Conclusion::Kind::skipped || mutated(StoreMutant::check_then_insert)) return false;
+  const bool by_id = record.id && conclusion.reason != ParkReason::id_conflict;
+  if (!by_id) {
+    const std::int64_t offset = record.message->offset;
+    return ledger_.store_.durable.progress[record.partition].contains(offset) ||
+           ledger_.group_finishes(record.partition, offset);
+  }
+  if (ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id)) return true;
+  if (history_.scenario.waits_for_others)
+    for (const SimLedger* other : ledger_.store_.ledgers)
+      if (other != &ledger_ && other->group_has(*record.id)) throw StoreError("its id is locked elsewhere", true);
+  return false;
+}
+
+Joined SimSession::finish(const Record& record, const Conclusion& conclusion) try {
+  if (interrupted()) return Joined::interrupted;
+  ledger_.check_usable();
+  if (history_.fault(Fault::group_lost, 16)) {
+    history_.saw(Saw::group_lost);
+    ledger_.lose_group();
+    (void)interrupted();
+    return Joined::interrupted;
+  }
+  if (taken(record, conclusion)) {
+    history_.saw(Saw::unique_rule_at_finish);
+    history_.trace("node %d    finish %u@%d: its id got in meanwhile", ledger_.node_, record.partition,
+                   static_cast<int>(record.message->offset));
+    end_scope();
+    return Joined::duplicate;
+  }
+  if (record.alone && !ledger_.commit_now()) {
+    (void)interrupted();
+    return Joined::interrupted;
+  }
+  Joiner joiner;
+  joiner.token = record.token;
+  joiner.listener = &listener_;
+  joiner.kind = conclusion.kind;
+  joiner.reason = conclusion.reason;
+  joiner.id = record.id;
+  joiner.remember = record.id && conclusion.kind != Conclusion::Kind::skipped &&
+                    !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict);
+  joiner.fingerprint = record.fingerprint;
+  joiner.partition = record.partition;
+  joiner.from = record.from;
+  joiner.to = record.message->offset + 1;
+  joiner.print = record.print;
+  if (conclusion.kind == Conclusion::Kind::done) joiner.effects = std::move(writes_);
+  static constexpr const char* names[] = {"done", "skipped", "parked"};
+  history_.trace("node %d    joins %u@%d %s%s", ledger_.node_, record.partition,
+                 static_cast<int>(record.message->offset), names[static_cast<int>(conclusion.kind)],
+                 record.alone ? " alone" : "");
+  end_scope();
+  const bool alone = record.alone;
+  ledger_.join(std::move(joiner));
+  if (alone && !ledger_.committing()) ledger_.close();
+  return Joined::joined;
+} catch (const StoreError&) {
+  end_scope();
+  throw;
+}
+
+Joined SimSession::roll_back() {
+  if (interrupted()) return Joined::interrupted;
+  end_scope();
+  ledger_.check_usable();
+  if (history_.fault(Fault::group_lost, 16)) {
+    history_.saw(Saw::group_lost);
+    ledger_.lose_group();
+    (void)interrupted();
+    return Joined::interrupted;
+  }
+  return Joined::joined;
+}
+
+}  // namespace idem::sim
