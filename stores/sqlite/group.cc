@@ -107,23 +107,36 @@ Group::Ending Group::run_commit() {
   return Ending::committed;
 }
 
-// Every commit carries a number of its own, so the file itself can tell whether this one took place.
+// Every commit carries a number of its own, so the file itself can tell whether this one took place. Whoever cannot
+// be asked ends the store: a guess would be a loss or a second effect.
 Group::Ending Group::find_out(const SqlError& error) {
-  Connection& connection = database_.connection();
-  if (error.primary() == SQLITE_FULL) {
-    // The disk is full, so opening the file again may fail where this connection still works. It knows: a commit
-    // that was not written completely is not visible to it.
-    if (connection.in_transaction()) rollback_.run();
-  } else {
-    begun_ = false;
-    database_.reconnect();
-  }
-  const std::int64_t found = read_identity(connection).sequence;
+  const std::int64_t found = sequence_in_file(error.primary() == SQLITE_FULL);
   if (found == sequence_) return Ending::lost;
   if (found != sequence_ + 1) database_.die("another process has written to it as its owner");
   // It took place, but the sync may be what failed: copying it into the file syncs it once more.
-  connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  try {
+    database_.connection().exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (const SqlError& e) {
+    database_.die(std::string("what was committed cannot be synced: ") + e.what());
+  }
   return Ending::committed;
+}
+
+std::int64_t Group::sequence_in_file(bool disk_full) {
+  Connection& connection = database_.connection();
+  if (disk_full) {
+    // Opening the file again may fail where this connection still works; and it knows: a commit that was not
+    // written completely is not visible to it.
+    try {
+      if (connection.in_transaction()) rollback_.run();
+      return read_identity(connection).sequence;
+    } catch (const SqlError&) {
+      // Then the other way.
+    }
+  }
+  begun_ = false;
+  database_.reconnect();
+  return database_.identity().sequence;
 }
 
 void Group::lose(std::optional<StoreError> trouble) noexcept {

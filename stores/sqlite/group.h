@@ -76,6 +76,7 @@ class Group {
   void write_participants();
   Ending run_commit();
   Ending find_out(const SqlError& error);
+  std::int64_t sequence_in_file(bool disk_full);
   void end(bool durable) noexcept;
 
   Database& database_;

@@ -23,12 +23,28 @@ class KeyBytes {
   std::array<char, 16> bytes_;
 };
 
+IdKey key_of(std::string_view bytes) {
+  IdKey key;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::uint64_t& half = i < 8 ? key.high : key.low;
+    half = half << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return key;
+}
+
 }  // namespace
 
 IdIndex::Generation::Generation(Connection& connection, std::int64_t n)
     : number(n),
       find(connection, "SELECT fingerprint, state FROM " + table(n) + " WHERE key = ?"),
-      add(connection, "INSERT INTO " + table(n) + " VALUES (?, ?, ?) ON CONFLICT DO NOTHING") {}
+      add(connection, "INSERT INTO " + table(n) + " VALUES (?, ?, ?) ON CONFLICT DO NOTHING") {
+  load_filter(connection);
+}
+
+void IdIndex::Generation::load_filter(Connection& connection) {
+  Statement keys(connection, "SELECT key FROM " + table(number));
+  for (auto rows = keys.rows(); rows.next();) filter.add(key_of(rows.text(0)));
+}
 
 void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<Remembered>> found) {
   // Newest first: a copy nearly always comes soon after its original.
@@ -38,6 +54,7 @@ void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<Remember
 }
 
 std::optional<Remembered> IdIndex::find_in(Generation& generation, const IdKey& key) {
+  if (!generation.filter.may_hold(key)) return std::nullopt;
   const KeyBytes bytes(key);
   auto rows = generation.find.rows(bytes.blob());
   if (!rows.next()) return std::nullopt;
@@ -48,6 +65,7 @@ bool IdIndex::add(const IdKey& key, const Remembered& id, std::int64_t newest_th
   for (Generation& g : generations_)
     if (g.number >= newest_then && g.number != newest() && find_in(g, key)) return false;
   const KeyBytes bytes(key);
+  generations_.back().filter.add(key);
   generations_.back().add.run(bytes.blob(), id.fingerprint, static_cast<int>(id.state));
   return connection_.changes() == 1;
 }

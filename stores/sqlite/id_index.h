@@ -16,6 +16,7 @@
 #include <idem/store.h>
 
 #include "sqlite/connection.h"
+#include "sqlite/id_filter.h"
 
 namespace idem::sqlite {
 
@@ -30,7 +31,7 @@ class IdIndex {
  public:
   explicit IdIndex(Connection& connection) : connection_(connection) {}
 
-  /// found[i] becomes what is remembered of keys[i]. Keys ascend: neighbours share pages.
+  /// found[i] becomes what is remembered of keys[i].
   void find(std::span<const IdKey> keys, std::span<std::optional<Remembered>> found);
 
   /// False, and nothing is added, if the id is there. `newest_then` is newest() as it was when the id was looked up
@@ -48,8 +49,10 @@ class IdIndex {
  private:
   struct Generation {
     Generation(Connection& connection, std::int64_t number);
+    void load_filter(Connection& connection);
     std::int64_t number;
     Statement find, add;
+    IdFilter filter;  // of all that was ever added, also in transactions that were lost
   };
   static std::optional<Remembered> find_in(Generation& generation, const IdKey& key);
 

@@ -1,8 +1,5 @@
 #include "sqlite/ledger.h"
 
-#include <algorithm>
-#include <cassert>
-
 #include "sqlite/session.h"
 
 namespace idem::sqlite {
@@ -88,18 +85,17 @@ void SqliteLedger::turn_over() {
 }
 
 void SqliteLedger::look_up(std::span<const Record* const> records, std::span<Seen> seen) {
-  questions_.clear();
+  asked_.clear();
+  keys_.clear();
   for (std::size_t i = 0; i < records.size(); ++i) {
     seen[i] = position_done(*records[i]) ? Seen::duplicate : Seen::fresh;
-    if (seen[i] == Seen::fresh && records[i]->id) questions_.push_back({*records[i]->id, i});
+    if (seen[i] == Seen::duplicate || !records[i]->id) continue;
+    asked_.push_back(i);
+    keys_.push_back(*records[i]->id);
   }
-  std::sort(questions_.begin(), questions_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-  keys_.clear();
-  for (const Question& q : questions_) keys_.push_back(q.key);
   found_.assign(keys_.size(), std::nullopt);
   ids_.find(keys_, found_);
-  for (std::size_t i = 0; i < questions_.size(); ++i)
-    seen[questions_[i].record] = judge(*records[questions_[i].record], found_[i]);
+  for (std::size_t i = 0; i < asked_.size(); ++i) seen[asked_[i]] = judge(*records[asked_[i]], found_[i]);
 }
 
 Seen SqliteLedger::judge(const Record& record, const std::optional<Remembered>& remembered) const {

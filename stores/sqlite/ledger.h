@@ -70,11 +70,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   ParkingLot parking_lot_;
 
   // Of look_up, kept so that a run costs no allocation.
-  struct Question {
-    IdKey key;
-    std::size_t record;
-  };
-  std::vector<Question> questions_;
+  std::vector<std::size_t> asked_;  // which record each key is of
   std::vector<IdKey> keys_;
   std::vector<std::optional<Remembered>> found_;
 };

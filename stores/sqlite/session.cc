@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "runtime/failpoint.h"
-#include "runtime/log.h"
 
 namespace idem::sqlite {
 namespace {
@@ -12,7 +11,6 @@ namespace {
 // another worker would cost more than it waits.
 constexpr std::chrono::microseconds soon{20};
 constexpr std::chrono::milliseconds long_turn{250};
-constexpr std::chrono::minutes between_warnings{1};
 
 thread_local const Writer* handler_of = nullptr;
 
@@ -62,7 +60,7 @@ Transaction& SqliteSession::begin(const Record& record) {
   abandon();
   scope_of_ = &record;
   begun_ = Clock::now();
-  handler_of = &writer_;
+  outer_handler_of_ = std::exchange(handler_of, &writer_);
   tx_.open();
   return tx_;
 }
@@ -99,13 +97,17 @@ void SqliteSession::enter_scope() {
 void SqliteSession::close_scope() {
   if (scope_of_ == nullptr) return;
   tx_.close();
-  if (hold_) writer_.database().guard().user_ends();
+  if (hold_) {
+    writer_.database().guard().user_ends();
+    const auto held = Clock::now() - touched_;
+    if (held > long_turn) writer_.warn_of_long_turn(held, *scope_of_->message);
+  }
   scope_of_ = nullptr;
-  handler_of = nullptr;
+  handler_of = outer_handler_of_;
 }
 
 void SqliteSession::abandon() noexcept {
-  if (scope_of_ == nullptr) return;
+  if (scope_of_ == nullptr && !hold_) return;
   close_scope();
   undo();
   hold_.reset();

@@ -68,6 +68,7 @@ class SqliteSession final : public Session {
   std::size_t rest_of_run_ = 0;       // records looked up and not yet begun or finished
 
   const Record* scope_of_ = nullptr;  // the record between begin and finish or roll_back
+  const Writer* outer_handler_of_ = nullptr;  // whose handler called, if it has a store of its own
   std::uint64_t savepoint_in_ = 0;    // the group its savepoint was set in; 0: none
   std::optional<Writer::Hold> hold_;
   Clock::time_point begun_{}, touched_{};

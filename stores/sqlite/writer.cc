@@ -1,6 +1,11 @@
 #include "sqlite/writer.h"
 
+#include "runtime/log.h"
+
 namespace idem::sqlite {
+namespace {
+constexpr std::chrono::minutes between_warnings{1};
+}
 
 Writer::Writer(const SqliteOptions& options)
     : group_messages_(options.group_messages),
@@ -59,6 +64,17 @@ void Writer::commit_if_due() {
   else committer_->nothing_open();
   turn_.leave(WriteTurn::Leave::for_good);
   settlements_.deliver();
+}
+
+void Writer::warn_of_long_turn(Group::Clock::duration held, const Message& message) {
+  const auto now = Group::Clock::now();
+  if (warned_ && now - *warned_ < between_warnings) return;
+  warned_ = now;
+  runtime::log().warn(
+      "idem: the handler of {}/{} at {} held the write turn of {} for {} ms; every other handler waited. Do slow work "
+      "first and touch the transaction last.",
+      message.topic, message.partition, message.offset, database_.path(),
+      std::chrono::duration_cast<std::chrono::milliseconds>(held).count());
 }
 
 void Writer::run_alone(const std::function<void()>& work) {

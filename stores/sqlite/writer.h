@@ -54,6 +54,9 @@ class Writer {
   void session_busy() { ++busy_sessions_; }
   void session_idle();
 
+  /// A handler kept everybody else waiting. Logged once a minute at most.
+  void warn_of_long_turn(Group::Clock::duration held, const Message& message);
+
   /// Work on the tables in a transaction of its own. Throws StoreError.
   void run_alone(const std::function<void()>& work);
 
@@ -70,6 +73,7 @@ class Writer {
   Settlements settlements_;
   Group group_;
   int busy_sessions_ = 0;
+  std::optional<Group::Clock::time_point> warned_;
   std::optional<Committer> committer_;  // last: its thread uses all of the above
 };
 

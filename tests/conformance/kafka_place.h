@@ -35,6 +35,7 @@ class KafkaPlace final : public SourcePlace {
     options.properties = {{"bootstrap.servers", bootstrap_},
                           {"group.id", group()},
                           {"session.timeout.ms", "30000"},
+                          {"fetch.wait.max.ms", "10"},
                           {"heartbeat.interval.ms", "300"}};
     options.mode = mode_;
     options.watch_interval = 200ms;

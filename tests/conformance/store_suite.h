@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -45,6 +46,7 @@ struct StoreFactory {
   std::function<std::unique_ptr<StorePlace>()> make;
 };
 
+inline void PrintTo(const StoreFactory& factory, std::ostream* out) { *out << factory.name; }
 inline std::string factory_name(const testing::TestParamInfo<StoreFactory>& info) { return info.param.name; }
 
 /// Remembers what it was told.

@@ -27,7 +27,7 @@ struct SqliteOptions {
   /// A group commits when it holds this many messages …
   std::size_t group_messages = 1'000;
   /// … or is this old …
-  std::chrono::milliseconds group_age{5};
+  std::chrono::milliseconds group_age{10};
   /// … or when no worker is about to add to it.
 
   /// SQLite's page cache.
