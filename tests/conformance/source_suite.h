@@ -557,7 +557,8 @@ TEST_P(SourceSuite, what_others_have_committed_is_told_at_the_start_and_later) {
 TEST_P(SourceSuite, wake_ends_a_poll_also_if_it_came_just_before) {
   Recorder recorder;
   Running running(*place, recorder);
-  ASSERT_TRUE(running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
+  ASSERT_TRUE(
+      running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
   running.linger();
   auto quick = [&] {
     auto begin = std::chrono::steady_clock::now();

@@ -88,6 +88,8 @@ void set_defaults(Properties& properties, const SourceContext& context) {
   properties.set("queued.min.messages", std::to_string(messages));
   properties.set("queued.max.messages.kbytes", std::to_string(kbytes));
   properties.set("fetch.message.max.bytes", std::to_string(fetch_of_one_partition));
+  // A partition that is resumed waits until the broker has answered a fetch of the idle ones.
+  properties.set("fetch.wait.max.ms", "100");
   if (rd_kafka_version() >= 0x020200ff) properties.set("fetch.queue.backoff.ms", "10");
   properties.set("client.id", "idem-" + context.consumer);
   properties.set("auto.offset.reset", "earliest");
@@ -96,7 +98,6 @@ void set_defaults(Properties& properties, const SourceContext& context) {
   properties.set("enable.partition.eof", "true");
   properties.set("check.crcs", "true");
   properties.set("partition.assignment.strategy", "range");
-  properties.set("allow.auto.create.topics", "false");
 }
 
 struct Rule {
