@@ -28,20 +28,10 @@ Ending Endings::next(bool new_store, bool group) {
     for (const Failpoint& point : failpoints())
       if (point.reached == Reached::first_start) return at(point, group);
   if (lives_ % 2 == 0) return at_random(group);
-  return at(next_point(group), group);
-}
-
-const Failpoint& Endings::next_point(bool group) {
   const auto all = failpoints();
-  const auto advance = [&](std::size_t& cursor, auto&& wanted) -> const Failpoint& {
-    do cursor = (cursor + 1) % all.size();
-    while (!wanted(all[cursor].reached));
-    return all[cursor];
-  };
-  was_in_group_ |= group;
-  // Lives in a group are few: what can be had nowhere else comes often there.
-  if (group && lives_ % 8 == 1) return advance(next_in_group_, [](Reached r) { return r == Reached::leaving_group; });
-  return advance(next_point_, [](Reached r) { return r != Reached::first_start && r != Reached::leaving_group; });
+  do next_point_ = (next_point_ + 1) % all.size();
+  while (all[next_point_].reached == Reached::first_start);
+  return at(all[next_point_], group);
 }
 
 Ending Endings::at_random(bool group) {
@@ -65,7 +55,7 @@ Ending Endings::at(const Failpoint& point, bool group) {
   ending.point = &point;
   ending.kill_after = group ? patience_in_group : patience;
   if (point.reached == Reached::slowly) ending.kill_after = patience_with_time;
-  if (point.reached == Reached::leaving || point.reached == Reached::leaving_group)
+  if (point.reached == Reached::leaving)
     ending.terminate_after = to_first_message + (group ? to_join : 0us) + microseconds(below(40'000));
   const bool once = point.reached != Reached::running;
   const long hit = once ? 1 : 1 + below(reach_.try_emplace(point.name, first_reach).first->second);
@@ -91,8 +81,7 @@ std::size_t Endings::kills_at(std::string_view point) const {
 std::vector<std::string_view> Endings::never_reached() const {
   std::vector<std::string_view> names;
   for (const Failpoint& point : failpoints())
-    if (!kills_at_.contains(point.name) && (was_in_group_ || point.reached != Reached::leaving_group))
-      names.push_back(point.name);
+    if (!kills_at_.contains(point.name)) names.push_back(point.name);
   return names;
 }
 

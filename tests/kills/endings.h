@@ -43,11 +43,9 @@ class Endings {
   std::size_t kills_at(std::string_view point) const;
   /// Times that an injected error was armed, by failpoint.
   const std::map<std::string_view, std::size_t>& errors() const { return errors_; }
-  /// Points that no life has died at, of those that were tried.
   std::vector<std::string_view> never_reached() const;
 
  private:
-  const Failpoint& next_point(bool group);
   Ending at_random(bool group);
   Ending at(const Failpoint& point, bool group);
   long below(long limit) { return std::uniform_int_distribution<long>(0, limit - 1)(random_); }
@@ -55,9 +53,8 @@ class Endings {
   std::mt19937_64 random_;
   const bool points_;
   const std::chrono::microseconds longest_life_;
-  bool was_in_group_ = false;
   std::size_t lives_ = 0;
-  std::size_t next_point_ = 0, next_in_group_ = 0, next_error_ = 0;
+  std::size_t next_point_ = 0, next_error_ = 0;
   std::size_t kills_ = 0, at_random_ = 0;
   std::map<std::string_view, std::size_t> kills_at_;
   std::map<std::string_view, std::size_t> errors_;

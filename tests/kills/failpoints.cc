@@ -36,10 +36,10 @@ constexpr Failpoint all[] = {
     {"store.drop", Reached::slowly},
     {"io.drained", Reached::leaving},
     {"source.stop", Reached::leaving},
-    {"source.revoke_begin", Reached::leaving_group},
+    {"source.revoke_begin", Reached::leaving},
     {"io.revoke_begin", Reached::leaving},
     {"io.revoke_committed", Reached::leaving},
-    {"source.revoke_end", Reached::leaving_group},
+    {"source.revoke_end", Reached::leaving},
 };
 
 }  // namespace

@@ -12,7 +12,6 @@ struct Failpoint {
     running,      ///< while messages flow
     slowly,       ///< while messages flow, after a second and more: what stream time brings about
     leaving,      ///< after SIGTERM
-    leaving_group,///< the same, and only by a member of a group
     first_start,  ///< when a store is made
   };
   std::string_view name;
