@@ -1,0 +1,79 @@
+#include "benchmarks/bench.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+#include <thread>
+
+namespace idem::bench {
+
+test::KafkaBroker& kafka() {
+  if (const auto missing = test::KafkaBroker::unavailable()) throw std::runtime_error(*missing);
+  static test::KafkaBroker broker({.heap_mb = 1'024, .full_speed = true});
+  return broker;
+}
+
+Spread::Spread(std::vector<double> values) {
+  if (values.empty()) return;
+  std::sort(values.begin(), values.end());
+  median = values[values.size() / 2];
+  low = values.front();
+  high = values.back();
+}
+
+std::string Spread::to_string(int decimals) const {
+  char text[96];
+  std::snprintf(text, sizeof text, "%.*f (%.*f to %.*f)", decimals, median, decimals, low, decimals, high);
+  return text;
+}
+
+double quantile(std::vector<double> samples, double share) {
+  if (samples.empty()) return 0;
+  std::sort(samples.begin(), samples.end());
+  const auto at = static_cast<std::size_t>(share * static_cast<double>(samples.size()));
+  return samples[std::min(at, samples.size() - 1)];
+}
+
+std::chrono::duration<double, std::micro> cpu_time() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto microseconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec); };
+  return std::chrono::duration<double, std::micro>(microseconds(usage.ru_utime) + microseconds(usage.ru_stime));
+}
+
+std::vector<double> fsyncs(const std::filesystem::path& directory, std::size_t count, std::chrono::milliseconds pause) {
+  using Clock = std::chrono::steady_clock;
+  const auto file = directory / "fsync";
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (descriptor < 0) throw std::runtime_error("cannot write in " + directory.string());
+  const std::string page(4'096, 'x');
+  std::vector<double> took;
+  auto next = Clock::now();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::this_thread::sleep_until(next += pause);
+    const auto started = Clock::now();
+    if (::write(descriptor, page.data(), page.size()) != static_cast<ssize_t>(page.size()) || ::fdatasync(descriptor) != 0)
+      throw std::runtime_error("cannot sync in " + directory.string());
+    took.push_back(std::chrono::duration<double, std::milli>(Clock::now() - started).count());
+  }
+  ::close(descriptor);
+  std::filesystem::remove(file);
+  return took;
+}
+
+std::string rate(double per_second) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1fk msg/s", per_second / 1'000);
+  return text;
+}
+
+void conclude(const std::string& name, const std::string& reached, const std::string& target) {
+  std::printf("%s: reached %s target %s\n", name.c_str(), reached.c_str(), target.c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace idem::bench

@@ -1,0 +1,60 @@
+// What the benchmarks share: alternating rounds with a baseline, their median and spread, and how a result is printed.
+//
+// Absolute rates are the machine's own and never asserted; each benchmark states a ratio to a baseline that was
+// measured in the same run, in turn with it, so that a slow minute hits both.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/kafka_broker.h"
+#include "support/scratch.h"
+
+namespace idem::bench {
+
+struct Scale {
+  bool quick = false;  ///< only to see that it runs: figures mean nothing
+  int rounds = 3;
+  std::size_t messages(std::size_t full) const { return quick ? full / 200 : full; }
+};
+
+/// The real Kafka of this run, started at its first use; throws where there is none.
+test::KafkaBroker& kafka();
+
+/// Median, smallest and largest of some rounds.
+struct Spread {
+  explicit Spread(std::vector<double> values);
+  double median = 0, low = 0, high = 0;
+  std::string to_string(int decimals) const;
+};
+
+/// The values at these shares of the sorted samples (0.5: the median).
+double quantile(std::vector<double> samples, double share);
+
+/// CPU time of this process, all threads, user and system.
+std::chrono::duration<double, std::micro> cpu_time();
+
+/// How long a bare append of 4 KiB and fdatasync takes in this directory, in ms, `count` times, `pause` apart.
+std::vector<double> fsyncs(const std::filesystem::path& directory, std::size_t count, std::chrono::milliseconds pause);
+
+std::string rate(double per_second);
+
+/// The last line of a benchmark.
+void conclude(const std::string& name, const std::string& reached, const std::string& target);
+
+// Each in a file of its own.
+void kafka_sqlite(const Scale& scale);
+void one_per_transaction(const Scale& scale);
+void overhead(const Scale& scale);
+void latency(const Scale& scale);
+void memory(const Scale& scale);
+
+/// What `memory` runs in a process of its own, to measure nothing else.
+int memory_consumer(int count, char** words);
+
+}  // namespace idem::bench
