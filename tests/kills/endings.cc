@@ -11,7 +11,7 @@ using Reached = Failpoint::Reached;
 namespace {
 
 // From exec to the first message; with a group, to the assignment.
-constexpr microseconds to_first_message = 20ms, to_join = 150ms;
+constexpr microseconds to_first_message = 30ms, to_join = 150ms;
 // Some lives are long enough for what stream time brings about: new generations of ids, and the end of old ones.
 constexpr microseconds long_life = 1'300ms;
 constexpr long one_in_is_long = 40;
@@ -22,12 +22,12 @@ constexpr long first_reach = 16, longest_reach = 600;
 }  // namespace
 
 Ending Endings::next(bool new_store, bool group) {
-  ++lives_;
   if (!points_) return at_random(group);
   if (new_store)
     for (const Failpoint& point : failpoints())
       if (point.reached == Reached::first_start) return at(point, group);
-  if (lives_ % 2 == 0) return at_random(group);
+  // A life that did not come to its point counts as ended at random: then the next one has another try.
+  if (2 * at_random_ < kills_) return at_random(group);
   const auto all = failpoints();
   do next_point_ = (next_point_ + 1) % all.size();
   while (all[next_point_].reached == Reached::first_start);
@@ -56,7 +56,7 @@ Ending Endings::at(const Failpoint& point, bool group) {
   ending.kill_after = group ? patience_in_group : patience;
   if (point.reached == Reached::slowly) ending.kill_after = patience_with_time;
   if (point.reached == Reached::leaving)
-    ending.terminate_after = to_first_message + (group ? to_join : 0us) + microseconds(below(40'000));
+    ending.terminate_after = to_first_message + (group ? to_join : 0us) + microseconds(below(60'000));
   const bool once = point.reached != Reached::running;
   const long hit = once ? 1 : 1 + below(reach_.try_emplace(point.name, first_reach).first->second);
   ending.failpoints = std::string(point.name) + ":kill@" + std::to_string(hit);
@@ -70,7 +70,7 @@ void Endings::ended(const Ending& ending, Death death) {
   const bool at_point = death == Death::at_point;
   if (at_point) ++kills_at_[ending.point->name];
   long& reach = reach_.try_emplace(ending.point->name, first_reach).first->second;
-  reach = at_point ? std::min(longest_reach, reach * 2) : std::max(1L, reach / 2);
+  reach = at_point ? std::min(longest_reach, reach + reach / 8 + 1) : std::max(1L, reach / 2);
 }
 
 std::size_t Endings::kills_at(std::string_view point) const {

@@ -53,7 +53,6 @@ class Endings {
   std::mt19937_64 random_;
   const bool points_;
   const std::chrono::microseconds longest_life_;
-  std::size_t lives_ = 0;
   std::size_t next_point_ = 0, next_error_ = 0;
   std::size_t kills_ = 0, at_random_ = 0;
   std::map<std::string_view, std::size_t> kills_at_;
