@@ -43,7 +43,7 @@ Pipeline::Pipeline(Parts parts)
       core_(core_options(parts_)),
       metadata_(core::commit_metadata(parts_.store.id)),
       positions_(parts_.source.traits().stable_positions),
-      events_(1024) {}
+      events_(256) {}
 
 void Pipeline::start() {
   SourceContext context;
