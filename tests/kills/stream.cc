@@ -106,7 +106,7 @@ test::Record Stream::record(const Draft& draft) {
   test::Record record;
   const auto partition = static_cast<std::size_t>(draft.sent.partition);
   record.partition = draft.sent.partition;
-  record.key = "k" + std::to_string(partition * keys_per_partition + below(keys_per_partition));
+  record.key = std::to_string(partition * keys_per_partition + below(keys_per_partition));
   record.payload = draft.payload;
   record.timestamp_ms = draft.sent.time;
   if (!draft.sent.id.empty()) record.headers = {{"message-id", draft.sent.id}};
