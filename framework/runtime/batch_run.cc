@@ -107,7 +107,14 @@ void BatchRun::finish(Conclusion::Kind kind) {
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return advance();
     case Joined::duplicate: return hand_back(Completion::Kind::returned);  // as whose copy, the next look-up tells
-    case Joined::interrupted: return group_was_lost("its transaction was ended before it could be recorded");
+    case Joined::interrupted: {
+      const std::string why = "its transaction was ended before it could be recorded";
+      // A handler that ends its own transaction and says done would come again for ever.
+      const bool at_fault = kind == Conclusion::Kind::done && d.record.alone;
+      if (at_fault && d.attempts + 1 >= policy_.attempts)
+        return park(ParkReason::attempts_exhausted, why, d.attempts + 1);
+      return group_was_lost(why);
+    }
   }
 }
 
