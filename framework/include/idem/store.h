@@ -111,6 +111,11 @@ class SettleListener {
 
 /// The store cannot do what was asked. `transient`: worth trying again after a pause (disk full, locked).
 /// Otherwise the process must stop: the file is corrupt, gone or no longer ours.
+///
+/// Any call of a Session may throw it, and so may a Transaction (whose record's scope is over then); the record that
+/// was being finished has not joined. Why a group failed to commit is thrown once by the next look_up of each session
+/// that had looked up before. After a non-transient one every call throws; what had joined settles as not durable,
+/// which wakes whoever waits for it.
 class StoreError : public std::runtime_error {
  public:
   StoreError(const std::string& what, bool transient) : std::runtime_error(what), transient_(transient) {}
