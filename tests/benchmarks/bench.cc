@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <stdexcept>
-#include <thread>
+#include <utility>
 
 namespace idem::bench {
 
@@ -45,24 +45,23 @@ std::chrono::duration<double, std::micro> cpu_time() {
   return std::chrono::duration<double, std::micro>(microseconds(usage.ru_utime) + microseconds(usage.ru_stime));
 }
 
-std::vector<double> fsyncs(const std::filesystem::path& directory, std::size_t count, std::chrono::milliseconds pause) {
+SyncedFile::SyncedFile(std::filesystem::path file)
+    : file_(std::move(file)), descriptor_(::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
+  if (descriptor_ < 0) throw std::runtime_error("cannot write " + file_.string());
+}
+
+SyncedFile::~SyncedFile() {
+  ::close(descriptor_);
+  std::filesystem::remove(file_);
+}
+
+double SyncedFile::append() {
   using Clock = std::chrono::steady_clock;
-  const auto file = directory / "fsync";
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (descriptor < 0) throw std::runtime_error("cannot write in " + directory.string());
-  const std::string page(4'096, 'x');
-  std::vector<double> took;
-  auto next = Clock::now();
-  for (std::size_t i = 0; i < count; ++i) {
-    std::this_thread::sleep_until(next += pause);
-    const auto started = Clock::now();
-    if (::write(descriptor, page.data(), page.size()) != static_cast<ssize_t>(page.size()) || ::fdatasync(descriptor) != 0)
-      throw std::runtime_error("cannot sync in " + directory.string());
-    took.push_back(std::chrono::duration<double, std::milli>(Clock::now() - started).count());
-  }
-  ::close(descriptor);
-  std::filesystem::remove(file);
-  return took;
+  static const std::string page(4'096, 'x');
+  const auto started = Clock::now();
+  if (::write(descriptor_, page.data(), page.size()) != static_cast<ssize_t>(page.size()) || ::fdatasync(descriptor_) != 0)
+    throw std::runtime_error("cannot sync " + file_.string());
+  return std::chrono::duration<double, std::milli>(Clock::now() - started).count();
 }
 
 std::string rate(double per_second) {

@@ -39,8 +39,21 @@ double quantile(std::vector<double> samples, double share);
 /// CPU time of this process, all threads, user and system.
 std::chrono::duration<double, std::micro> cpu_time();
 
-/// How long a bare append of 4 KiB and fdatasync takes in this directory, in ms, `count` times, `pause` apart.
-std::vector<double> fsyncs(const std::filesystem::path& directory, std::size_t count, std::chrono::milliseconds pause);
+/// A file on the disk that is measured: what syncing costs there at best.
+class SyncedFile {
+ public:
+  explicit SyncedFile(std::filesystem::path file);
+  ~SyncedFile();
+  SyncedFile(const SyncedFile&) = delete;
+  SyncedFile& operator=(const SyncedFile&) = delete;
+
+  /// Appends 4 KiB and syncs; returns the ms it took.
+  double append();
+
+ private:
+  const std::filesystem::path file_;
+  int descriptor_;
+};
 
 std::string rate(double per_second);
 

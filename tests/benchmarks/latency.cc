@@ -93,8 +93,12 @@ class InsertRow final : public Handler {
   }
 };
 
-// From MemoryLog::append to durable, in ms.
-std::vector<double> with_idem(const std::filesystem::path& directory, std::size_t count) {
+struct Took {
+  std::vector<double> messages;  // from MemoryLog::append to durable, in ms
+  std::vector<double> syncs;     // bare, half way between two messages
+};
+
+Took round(const std::filesystem::path& directory, std::size_t count) {
   MemoryLog log("bench");
   MemorySource source(log);
   SqliteStore store({.path = (directory / "bench.db").string()});
@@ -105,6 +109,8 @@ std::vector<double> with_idem(const std::filesystem::path& directory, std::size_
   runtime.add(source, watched, handler);
   std::thread running([&] { (void)runtime.run(); });
 
+  Took took;
+  SyncedFile bare(directory / "bare");
   std::vector<Clock::time_point> arrived;
   auto next = Clock::now() + 100ms;
   for (std::size_t i = 0; i < count; ++i) {
@@ -114,6 +120,8 @@ std::vector<double> with_idem(const std::filesystem::path& directory, std::size_
     entry.headers = {{"message-id", hex(uuid(i))}};
     arrived.push_back(Clock::now());
     log.append(0, std::move(entry));
+    std::this_thread::sleep_until(next + between_messages / 2);
+    took.syncs.push_back(bare.append());
   }
   std::this_thread::sleep_for(200ms);
   runtime.stop();
@@ -121,9 +129,8 @@ std::vector<double> with_idem(const std::filesystem::path& directory, std::size_
 
   const auto durable = watched.durable();
   if (durable.size() != count) throw std::runtime_error("durable are " + std::to_string(durable.size()) + " messages");
-  std::vector<double> took;
   for (std::size_t i = 0; i < count; ++i)
-    took.push_back(std::chrono::duration<double, std::milli>(durable[i] - arrived[i]).count());
+    took.messages.push_back(std::chrono::duration<double, std::milli>(durable[i] - arrived[i]).count());
   return took;
 }
 
@@ -134,12 +141,11 @@ void latency(const Scale& scale) {
   std::vector<double> medians, tails, sync_medians, sync_tails;
   for (int i = 0; i < scale.rounds; ++i) {
     test::Scratch scratch("bench");
-    const auto syncs = fsyncs(scratch.path(), count, between_messages);
-    const auto took = with_idem(scratch.path(), count);
-    medians.push_back(quantile(took, 0.5));
-    tails.push_back(quantile(took, 0.99));
-    sync_medians.push_back(quantile(syncs, 0.5));
-    sync_tails.push_back(quantile(syncs, 0.99));
+    const Took took = round(scratch.path(), count);
+    medians.push_back(quantile(took.messages, 0.5));
+    tails.push_back(quantile(took.messages, 0.99));
+    sync_medians.push_back(quantile(took.syncs, 0.5));
+    sync_tails.push_back(quantile(took.syncs, 0.99));
     std::printf("  round %d: median %.2f ms, 99 %% below %.2f ms; bare fsync median %.2f ms, 99 %% below %.2f ms\n", i + 1,
                 medians.back(), tails.back(), sync_medians.back(), sync_tails.back());
     std::fflush(stdout);
