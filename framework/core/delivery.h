@@ -29,7 +29,7 @@ struct Delivery {
   Record record;
   PartitionHandle handle;
   const std::atomic<std::uint32_t>* live_epoch = nullptr;  ///< of the partition: differs from handle.epoch when stale
-  std::optional<ParkReason> must_park;                     ///< decided before any handler is called (no id)
+  std::optional<ParkReason> must_park;                     ///< no handler is called any more (no id, attempts used up)
   int attempts = 0;                                        ///< handler calls that have ended
 
   // --- Written by the worker, read after the completion ----------------------------------------------------------

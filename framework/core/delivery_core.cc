@@ -321,17 +321,22 @@ Batch* DeliveryCore::next_batch() {
     free_batches_.push_back(batches_.back().get());
   }
   Batch* batch = free_batches_.back();
-  while (first_ready_ && batch->items.size() < limit) {
+  bool full = false;
+  while (first_ready_ && !full && batch->items.size() < limit) {
     Lane& lane = *first_ready_;
+    Delivery* const first = lane.runnable() ? lane.first_runnable() : nullptr;
+    if (first && first->record.alone && !batch->items.empty()) break;  // begins the next batch
     first_ready_ = lane.next_ready;
     if (!first_ready_) last_ready_ = nullptr;
     lane.in_ready = false;
     --ready_lanes_;
-    if (!lane.runnable()) {
+    if (!first) {
       update(lane);  // an empty lane is given back
       continue;
     }
-    for (Delivery* d = lane.first_runnable(); d && Lane::may_run(*d) && batch->items.size() < limit; d = d->next) {
+    for (Delivery* d = first; d && !full && Lane::may_run(*d) && batch->items.size() < limit; d = d->next) {
+      if (d->record.alone && !batch->items.empty()) break;
+      full = d->record.alone;  // whose group failed is not to share the blame, nor to give it
       d->state = Delivery::State::dispatched;
       ++lane.running;
       --queued_;

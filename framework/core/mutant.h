@@ -19,6 +19,10 @@ enum class Mutant {
   interrupted_goes_on,      ///< a run goes on after a group of it was lost
   busy_is_dropped,          ///< a message that the store could not take is forgotten
   start_above_watermark,    ///< an assignment starts at the broker's offset although the store knows better
+  id_truncated,             ///< of a long id only the beginning is looked at
+  late_copy_skipped,        ///< an id that got in since look-up is taken for a copy without comparing the content
+  failed_commit_believed,   ///< an offset commit answered as failed is taken for one that was not applied
+  budget_ignored_at_start,  ///< a partition assigned while the budget is full is read at once
 };
 
 #ifdef IDEM_MUTANTS

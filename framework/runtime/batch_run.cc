@@ -69,11 +69,12 @@ void BatchRun::handle() {
 
   const Seen seen = seen_[at_];
   if (seen == Seen::duplicate) return finish(Conclusion::Kind::skipped);
-  if (d.must_park) return park(*d.must_park, "no id was found in the message", 0);
   if (seen == Seen::conflict) {
     if (policy_.on_conflict == OnConflict::duplicate) return finish(Conclusion::Kind::skipped);
     return park(ParkReason::id_conflict, "its id was used before for a message with other content", 0);
   }
+  if (d.must_park == ParkReason::no_id) return park(*d.must_park, "no id was found in the message", 0);
+  if (d.must_park) return park(*d.must_park, d.why, d.attempts);
   if (seen == Seen::undecidable && policy_.on_undecidable == OnUndecidable::park)
     return park(ParkReason::undecidable, "not newer than what has been forgotten: it may be a copy", 0);
 
@@ -106,15 +107,10 @@ void BatchRun::finish(Conclusion::Kind kind) {
   conclusion.kind = kind;
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return advance();
-    case Joined::duplicate: return hand_back(Completion::Kind::returned);  // as whose copy, the next look-up tells
-    case Joined::interrupted: {
-      const std::string why = "its transaction was ended before it could be recorded";
-      // A handler that ends its own transaction and says done would come again for ever.
-      const bool at_fault = kind == Conclusion::Kind::done && d.record.alone;
-      if (at_fault && d.attempts + 1 >= policy_.attempts)
-        return park(ParkReason::attempts_exhausted, why, d.attempts + 1);
-      return group_was_lost(why);
-    }
+    case Joined::duplicate:
+      if (mutated(Mutant::late_copy_skipped)) return finish(Conclusion::Kind::skipped);
+      return hand_back(Completion::Kind::returned);  // a copy or a conflict: the next look-up tells
+    case Joined::interrupted: return group_was_lost("its transaction was ended before it could be recorded");
   }
 }
 
@@ -127,7 +123,7 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return advance();
     case Joined::duplicate: return hand_back(Completion::Kind::returned);
-    case Joined::interrupted: return group_was_lost(conclusion.why);
+    case Joined::interrupted: return group_was_lost(d.why);
   }
 }
 
@@ -137,12 +133,19 @@ void BatchRun::fail(std::string why, std::optional<std::chrono::milliseconds> de
   hand_back(Completion::Kind::retry);
 }
 
-// The first time nobody knows whose fault it was, so it is nobody's: the message runs again in a group of its own.
-// Failing alone it is at fault, and that counts as an attempt.
+// The first time nobody knows whose fault it was, so it is nobody's: the message runs again, in a batch and a group of
+// its own. Failing alone it is at fault, and that counts as an attempt. After the last one it is parked, but not here:
+// what this batch knows of the ids went with the group, and with it the order of the lane.
 void BatchRun::group_was_lost(std::string why) {
+  core::Delivery& d = item();
   cut_ = !mutated(Mutant::interrupted_goes_on);
-  if (item().record.alone) return fail(std::move(why), std::nullopt);
-  item().record.alone = true;
+  if (d.record.alone && !d.must_park) {
+    if (d.attempts + 1 < policy_.attempts) return fail(std::move(why), std::nullopt);
+    ++d.attempts;
+    d.must_park = ParkReason::attempts_exhausted;
+    d.why = std::move(why);
+  }
+  d.record.alone = true;
   hand_back(Completion::Kind::returned);
   if (mutated(Mutant::interrupted_goes_on)) failed_lanes_.pop_back();
 }

@@ -114,7 +114,7 @@ void Pipeline::identify(Delivery& delivery) {
     return;
   }
   message.id = *id;
-  record.id = core::siphash128(key, *id);
+  record.id = core::siphash128(key, mutated(Mutant::id_truncated) ? id->substr(0, 1) : *id);
   if (options.fingerprint.is_none()) return;
   if (!options.fingerprint.function()) {
     record.fingerprint = content | 1;
@@ -254,7 +254,7 @@ void Pipeline::on_committed(std::span<const CommitResult> results) {
       continue;
     }
     failed = true;
-    p->committed = -1;  // not known: only the answer may have been lost
+    if (!mutated(Mutant::failed_commit_believed)) p->committed = -1;  // not known: only the answer may be lost
     if (!result.retriable)
       return end(ExitReason::source_failed, "offset commit of " + p->ref.topic + "[" + std::to_string(p->ref.partition) +
                                                 "] refused: " + result.error);
@@ -309,7 +309,7 @@ StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
     const bool ours = assigned.committed && writer && *writer == parts_.store.id;
     Partition& p = core_.assign(assigned.partition, opened.slot, std::move(decision.progress), decision.start,
                                 ours ? assigned.committed : std::nullopt, decision.check);
-    p.paused = leaving_ || core_.wants_pause(p);
+    p.paused = !mutated(Mutant::budget_ignored_at_start) && (leaving_ || core_.wants_pause(p));
     return {p.handle(), true, decision.start, p.paused};
   } catch (const StoreError& e) {
     end(ExitReason::store_failed, e.what());
@@ -384,7 +384,9 @@ void Pipeline::on_group_commit(const PartitionRef& partition, std::int64_t, std:
           std::string(*writer) + ", this one is " + parts_.store.id +
           "): after a rebalance neither knows what the other has done, and redeliveries would have a second effect. "
           "Share one PostgreSQL store, or give each process partitions of its own in a group of its own "
-          "(KafkaOptions::Mode::fixed); if the other process is gone for good, set accept.other_store");
+          "(KafkaOptions::Mode::fixed); if the other process is gone for good, set accept.other_store. If there is no "
+          "other process and this store's file is new because the old one was lost, restore it or set "
+          "accept.empty_store");
 }
 
 void Pipeline::on_fatal(std::string_view what) { end(ExitReason::source_failed, std::string(what)); }

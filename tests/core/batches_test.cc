@@ -77,6 +77,27 @@ TEST_F(Batches, ALaneIsInOneBatchInItsOrder) {
   EXPECT_EQ(dispatch()[0], (Offsets{5, 7, 9, 11, 6, 8, 10, 12}));
 }
 
+TEST_F(Batches, AMessageWhoseGroupFailedHasABatchOfItsOwn) {
+  options.workers = 1;
+  options.ordering = Ordering::unordered;
+  Partition& p = assign(0);
+  std::int64_t offset = 0;
+  for (int i = 0; i < 5; ++i) {
+    receive(p, offset++);
+    dispatch();
+    complete_all();
+  }
+  for (int i = 0; i < 3; ++i) receive(p, offset++);
+  EXPECT_EQ(dispatch()[0], (Offsets{5, 6, 7}));
+  complete_offset(5, Completion::Kind::not_applied);
+  complete_offset(6, Completion::Kind::not_applied);
+  complete_offset(7, Completion::Kind::returned);
+  return_batches();
+  EXPECT_EQ(dispatch(), (std::vector<Offsets>{{5}, {6}}));
+  return_batches();
+  EXPECT_EQ(dispatch(), (std::vector<Offsets>{{7}}));
+}
+
 TEST_F(Batches, NothingToDoIsNoBatch) {
   assign(0);
   EXPECT_EQ(core().next_batch(), nullptr);

@@ -37,7 +37,7 @@ class Observer {
   /// The broker applies an offset commit.
   virtual void on_offset_commit(int partition, std::int64_t next) = 0;
   /// The store has put a parked message on disk.
-  virtual void on_parked(int partition, std::int64_t offset) = 0;
+  virtual void on_parked(int partition, std::int64_t offset, ParkReason reason) = 0;
   /// The store has moved a partition on.
   virtual void on_progress(int partition) = 0;
   /// Whether the message has come to a durable end.

@@ -68,9 +68,20 @@ void Checker::on_offset_commit(int number, std::int64_t next) {
     history_.violate("I11", "the committed offset is above the store's watermark");
 }
 
-void Checker::on_parked(int number, std::int64_t offset) {
+void Checker::on_parked(int number, std::int64_t offset, ParkReason reason) {
   const Broker::Partition& partition = broker_->partition(number);
-  if (partition.messages[partition.find(offset)].seen_before_crash) history_.saw(Saw::parked_after_crash);
+  const Sent& sent = partition.messages[partition.find(offset)];
+  if (sent.seen_before_crash) history_.saw(Saw::parked_after_crash);
+  if (reason == ParkReason::no_id && sent.id != Sent::none) history_.violate("I1", "parked as without id, and has one");
+  if (reason == ParkReason::undecidable) history_.violate("I1", "parked as undecidable, and nothing was forgotten");
+  if (reason == ParkReason::id_conflict && !has_rival(sent)) history_.violate("I1", "parked as a conflict with nothing");
+}
+
+bool Checker::has_rival(const Sent& sent) const {
+  for (int number = 0; number < history_.scenario.partitions; ++number)
+    for (const Sent& other : broker_->partition(number).messages)
+      if (sent.id != Sent::none && other.id == sent.id && other.payload != sent.payload) return true;
+  return false;
 }
 
 void Checker::on_progress(int number) {

@@ -18,7 +18,7 @@ class Checker final : public Observer {
 
   /// I4, I11: at every commit, nothing below it may be without a durable end.
   void on_offset_commit(int partition, std::int64_t next) override;
-  void on_parked(int partition, std::int64_t offset) override;
+  void on_parked(int partition, std::int64_t offset, ParkReason reason) override;
   void on_progress(int partition) override;
   bool ended(const Sent& sent) const override { return end_of(sent) != End::none; }
 
@@ -33,6 +33,8 @@ class Checker final : public Observer {
   bool has_effect(const Sent& sent) const;
   bool is_parked(const Sent& sent) const;
   const Sent& sent_of(const Effect& effect) const;
+  /// Another message was sent under its id with other content.
+  bool has_rival(const Sent& sent) const;
   bool same_lane(const Sent& a, const Sent& b) const;
 
   History& history_;

@@ -27,7 +27,7 @@ void SimStore::apply_records(const std::vector<Joiner>& group, std::uint64_t num
     if (joiner.kind == Conclusion::Kind::parked) {
       durable.parked.push_back({static_cast<int>(joiner.partition), offset, joiner.reason});
       if (joiner.reason == ParkReason::id_conflict) history_.saw(Saw::conflict_parked);
-      observer_.on_parked(static_cast<int>(joiner.partition), offset);
+      observer_.on_parked(static_cast<int>(joiner.partition), offset, joiner.reason);
     }
     observer_.on_progress(static_cast<int>(joiner.partition));
   }
