@@ -19,7 +19,7 @@ using std::chrono::steady_clock;
 
 constexpr seconds start_patience{10};
 constexpr seconds commit_patience{5};
-constexpr seconds close_patience{10};
+constexpr seconds close_patience{5};
 
 std::optional<std::string_view> bytes(const void* data, std::size_t size) {
   if (!data) return std::nullopt;
@@ -48,7 +48,6 @@ void destroy(rd_kafka_t* client, std::shared_ptr<void> link) {
 Consumer::Consumer(KafkaOptions options, SourceEvents& events, const SourceContext& context)
     : options_(std::move(options)),
       events_(&events),
-      drain_timeout_(context.drain_timeout),
       configuration_(configure(options_, context)),
       link_(std::make_shared<Link>(Link{this, configuration_.secrets})) {}
 
@@ -74,7 +73,6 @@ void Consumer::connect() {
   if (!client_) throw std::invalid_argument("Kafka source: " + redact(why, configuration_.secrets));
   configuration_.conf.release();  // rd_kafka_new took it over
   lookup_.emplace(client_, configuration_);
-  watch_.emplace(client_, configuration_.group, options_.watch_interval);
 }
 
 /// A misspelt topic or an unreachable broker ends the start: later it would only look like an idle topic.
@@ -106,6 +104,7 @@ void Consumer::look_at_group(Deadline deadline) {
   std::vector<PartitionRef> all = partitions_.all();
   for (const GroupOffset& offset : lookup_->committed(all, deadline))
     if (offset.next) events_->on_group_commit(offset.partition, *offset.next, offset.metadata);
+  watch_.emplace(*lookup_, std::move(all), options_.watch_interval);
 }
 
 void Consumer::subscribe() {
@@ -221,7 +220,6 @@ void Consumer::reached_end(rd_kafka_message_t& received) {
                  ". It was truncated or the topic was created anew; start again to have it looked at");
   slot->next = received.offset;
   slot->moved = true;
-  heard_from_broker();
   events_->on_end(slot->handle, slot->next);
 }
 
@@ -274,11 +272,10 @@ void Consumer::wake() {
 }
 
 /// What is looked at now and then, between polls.
-void Consumer::look_around(time_point now) {
+void Consumer::look_around(TimePoint now) {
   if (now < next_check_) return;
   next_check_ = now + milliseconds(100);
-  std::vector<PartitionRef> all = partitions_.all();
-  if (watch_->serve(now, all, *events_)) heard_from_broker();
+  if (auto asked = watch_->report(*events_)) answered(*asked);
   look_for_silent_partitions(now);
 }
 
@@ -290,6 +287,8 @@ void Consumer::commit(std::span<const Commit> commits, bool wait) {
   for (const Commit& commit : commits) {
     if (!partitions_.find(commit.handle))
       commits_->refuse(commit, name_of(commit.partition) + " is no longer assigned");
+    else if (outage_)  // librdkafka would keep it for a session timeout, and neither close nor end before
+      commits_->refuse(commit, "no broker can be reached");
     else if (IDEM_FAILPOINT("source.before_commit"))
       commits_->refuse(commit, "failpoint source.before_commit");
     else
@@ -324,6 +323,7 @@ std::optional<std::int64_t> Consumer::lag(PartitionHandle partition, std::int64_
 
 void Consumer::stop() {
   (void)IDEM_FAILPOINT("source.stop");
+  watch_.reset();
   if (fixed()) {
     give_up(partitions_.held(), /*lost=*/false);
     rd_kafka_assign(client_, nullptr);
@@ -340,14 +340,15 @@ void Consumer::stop() {
 /// thread.
 void Consumer::close() {
   Queue closing(rd_kafka_queue_new(client_));
-  Deadline deadline = steady_clock::now() + drain_timeout_ + close_patience;
+  Deadline begun = steady_clock::now();
   if (std::string error = text(Error(rd_kafka_consumer_close_queue(client_, closing.get())));
       !error.empty()) {
     runtime::log().warn("Kafka source: not closed properly: {}", redact(error, configuration_.secrets));
     return;
   }
   while (!rd_kafka_consumer_closed(client_)) {
-    if (steady_clock::now() >= deadline) {
+    // The runtime's own draining is not counted.
+    if (steady_clock::now() >= std::max(begun, last_rebalance_) + close_patience) {
       runtime::log().warn(
           "Kafka source: the group was not left in time; it will notice by session.timeout.ms");
       return;
@@ -359,9 +360,9 @@ void Consumer::close() {
 
 Consumer::~Consumer() {
   events_ = nullptr;
+  watch_.reset();
   commits_.reset();
   queue_.reset();
-  watch_.reset();
   partitions_ = {};
   if (client_) destroy(client_, link_);
 }

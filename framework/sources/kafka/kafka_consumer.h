@@ -30,8 +30,6 @@ namespace idem::kafka {
 
 class Consumer {
  public:
-  using time_point = std::chrono::steady_clock::time_point;
-
   /// Checks the options. Throws as Source::start() does.
   Consumer(KafkaOptions options, SourceEvents& events, const SourceContext& context);
   /// Leaves without telling anybody, if stop() was not called.
@@ -64,7 +62,7 @@ class Consumer {
   void set_headers(rd_kafka_message_s& received);
   void apply_pauses();
   void report_commits();
-  void look_around(time_point now);
+  void look_around(TimePoint now);
 
   // --- rebalance
   static void on_rebalance(rd_kafka_s* client, int error, rd_kafka_topic_partition_list_s* list,
@@ -83,9 +81,9 @@ class Consumer {
   void topic_is_gone(const std::string& topic);
   void fatal(const std::string& what);
   void warn_once(const std::string& key, const std::string& what);
-  void heard_from_broker();
+  void answered(TimePoint asked);
   void skipped_below_log_begin(Slot& slot, std::int64_t offset);
-  void look_for_silent_partitions(time_point now);
+  void look_for_silent_partitions(TimePoint now);
   void nudge(std::vector<Slot*>& silent);
 
   /// What librdkafka's callbacks are given. It may outlive this object with a client that does not end.
@@ -96,7 +94,6 @@ class Consumer {
 
   const KafkaOptions options_;
   SourceEvents* events_;
-  const std::chrono::milliseconds drain_timeout_;
   Configuration configuration_;
   std::shared_ptr<Link> link_;
   rd_kafka_s* client_ = nullptr;  ///< destroyed by the destructor, under a deadline
@@ -111,9 +108,11 @@ class Consumer {
 
   bool ended_ = false;  ///< on_fatal was said
   bool outage_ = false;
+  TimePoint outage_began_{};
   std::string last_refusal_;  ///< of a login, since the last good sign of a broker
   std::set<std::string> warned_;
-  time_point next_check_{};
+  TimePoint next_check_{};
+  TimePoint last_rebalance_{};
 };
 
 }  // namespace idem::kafka

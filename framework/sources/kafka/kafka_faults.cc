@@ -98,8 +98,9 @@ void Consumer::client_error(int error, std::string reason) {
   }
   if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
     if (!last_refusal_.empty()) return fatal("every broker refuses this client: " + last_refusal_);
-    if (!outage_) events_->on_warning("no broker can be reached (" + configuration_.brokers + "): " + reason);
-    outage_ = true;
+    if (std::exchange(outage_, true)) return;
+    outage_began_ = steady_clock::now();
+    events_->on_warning("Kafka source: no broker can be reached (" + configuration_.brokers + "): " + reason);
     return;
   }
   // One lost connection is the client library's business until it was the last one.
@@ -109,11 +110,13 @@ void Consumer::client_error(int error, std::string reason) {
   warn_once(rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)), reason + advice(error));
 }
 
-void Consumer::heard_from_broker() {
+/// The group's coordinator has answered what was asked then.
+void Consumer::answered(TimePoint asked) {
   last_refusal_.clear();
-  if (!std::exchange(outage_, false)) return;
+  if (!outage_ || asked < outage_began_) return;
+  outage_ = false;
   warned_.clear();
-  events_->on_warning("the brokers are back");
+  events_->on_warning("Kafka source: the brokers are back");
 }
 
 /// Errors that come in place of a message.
@@ -186,7 +189,7 @@ void Consumer::skipped_below_log_begin(Slot& slot, std::int64_t offset) {
 // --- partitions that are assigned and yet silent
 // ------------------------------------------------------------------
 
-void Consumer::look_for_silent_partitions(time_point now) {
+void Consumer::look_for_silent_partitions(TimePoint now) {
   std::vector<Slot*> quiet;
   for (Slot* slot : partitions_.held()) {
     if (slot->moved || !slot->read || slot->want_paused) {

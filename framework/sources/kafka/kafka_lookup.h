@@ -18,7 +18,8 @@ struct rd_kafka_s;
 
 namespace idem::kafka {
 
-using Deadline = std::chrono::steady_clock::time_point;
+using TimePoint = std::chrono::steady_clock::time_point;
+using Deadline = TimePoint;
 
 /// Milliseconds until then; at least one, as librdkafka takes 0 for "now or never".
 int remaining(Deadline deadline);

@@ -45,6 +45,7 @@ void Consumer::rebalance(int error, const rd_kafka_topic_partition_list_t& list)
     if (!thrown_) thrown_ = std::current_exception();
   }
   answer_rebalance(gained, gained ? *assigned : list);
+  last_rebalance_ = steady_clock::now();
   rd_kafka_yield(client_);  // back to poll(), which rethrows, and looks at the group once more
 }
 
@@ -73,7 +74,7 @@ PartitionList Consumer::take_over(std::span<const PartitionRef> partitions) {
     rd_kafka_topic_partition_list_add(assigned.get(), ref.topic.c_str(), ref.partition)->offset =
         starts[i].offset;
   }
-  watch_->soon();
+  if (watch_) watch_->look_at(partitions_.all());
   return assigned;
 }
 

@@ -1,70 +1,71 @@
 #include "sources/kafka/kafka_watch.h"
 
-#include <librdkafka/rdkafka.h>
-
-#include <string_view>
+#include <algorithm>
+#include <exception>
 
 namespace idem::kafka {
-namespace {
 
-template <typename T>
-using Owned = std::unique_ptr<T, void (*)(T*)>;
+using std::chrono::steady_clock;
 
-}  // namespace
+Watch::Watch(const Lookup& lookup, std::vector<PartitionRef> partitions, std::chrono::milliseconds interval)
+    : lookup_(lookup), interval_(interval), partitions_(std::move(partitions)), thread_([this] { run(); }) {}
 
-Watch::Watch(rd_kafka_t* client, std::string group, std::chrono::milliseconds interval)
-    : client_(client), group_(std::move(group)), interval_(interval), answers_(rd_kafka_queue_new(client)) {}
-
-bool Watch::serve(time_point now, std::span<const PartitionRef> partitions, SourceEvents& events) {
-  bool heard = false;
-  if (asked_)
-    while (Event answer{rd_kafka_queue_poll(answers_.get(), 0)}) {
-      asked_ = false;
-      heard |= report(answer.get(), events);
-    }
-  if (!asked_ && now >= due_ && !partitions.empty()) {
-    ask(partitions);
-    asked_ = true;
-    due_ = now + interval_;
+Watch::~Watch() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
   }
-  return heard;
+  changed_.notify_all();
+  thread_.join();  // a question under way lasts a second at most
 }
 
-void Watch::ask(std::span<const PartitionRef> partitions) {
-  PartitionList list = make_list(partitions.size());
-  for (const PartitionRef& ref : partitions)
-    rd_kafka_topic_partition_list_add(list.get(), ref.topic.c_str(), ref.partition);
-  Owned<rd_kafka_ListConsumerGroupOffsets_t> request(
-      rd_kafka_ListConsumerGroupOffsets_new(group_.c_str(), list.get()),
-      rd_kafka_ListConsumerGroupOffsets_destroy);
-  Owned<rd_kafka_AdminOptions_t> options(
-      rd_kafka_AdminOptions_new(client_, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS),
-      rd_kafka_AdminOptions_destroy);
-  char why[256];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), 5'000, why, sizeof why);
-  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  rd_kafka_ListConsumerGroupOffsets(client_, requests, 1, options.get(), answers_.get());
+void Watch::look_at(std::vector<PartitionRef> partitions) {
+  std::lock_guard lock(mutex_);
+  partitions_ = std::move(partitions);
+  soon_ = true;
+  changed_.notify_all();
 }
 
-/// Failures are left out: this is a look, and the next one comes.
-bool Watch::report(rd_kafka_event_t* answer, SourceEvents& events) const {
-  const auto* result = rd_kafka_event_ListConsumerGroupOffsets_result(answer);
-  if (!result || rd_kafka_event_error(answer)) return false;
-  std::size_t count = 0;
-  const rd_kafka_group_result_t** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(groups[i]);
-    if (rd_kafka_group_result_error(groups[i]) || !list) return false;
-    for (int j = 0; j < list->cnt; ++j) {
-      const rd_kafka_topic_partition_t& element = list->elems[j];
-      if (element.err || element.offset < 0) continue;
-      std::string_view metadata;
-      if (element.metadata) metadata = {static_cast<const char*>(element.metadata), element.metadata_size};
-      while (metadata.ends_with('\0')) metadata.remove_suffix(1);
-      events.on_group_commit({element.topic, element.partition}, element.offset, metadata);
-    }
+std::optional<TimePoint> Watch::report(SourceEvents& events) {
+  if (!answered_.exchange(false)) return std::nullopt;
+  std::vector<GroupOffset> seen;
+  TimePoint asked;
+  {
+    std::lock_guard lock(mutex_);
+    seen.swap(seen_);
+    asked = asked_;
   }
-  return true;
+  for (const GroupOffset& offset : seen)
+    if (offset.next) events.on_group_commit(offset.partition, *offset.next, offset.metadata);
+  return asked;
+}
+
+void Watch::run() {
+  std::unique_lock lock(mutex_);
+  bool unanswered = false;
+  while (true) {
+    // After a failure it is this look that finds the brokers back.
+    auto pause = unanswered ? std::min<std::chrono::milliseconds>(interval_, std::chrono::milliseconds(500))
+                            : interval_;
+    changed_.wait_for(lock, pause, [&] { return soon_ || stopping_; });
+    if (stopping_) return;
+    soon_ = false;
+    std::vector<PartitionRef> partitions = partitions_;
+    lock.unlock();
+    TimePoint asked = steady_clock::now();
+    std::vector<GroupOffset> seen;
+    try {
+      seen = lookup_.committed(partitions, asked + std::chrono::seconds(1));
+    } catch (const std::exception&) {
+      // This is a look, and the next one comes.
+    }
+    lock.lock();
+    unanswered = seen.empty();
+    if (unanswered) continue;
+    seen_ = std::move(seen);
+    asked_ = asked;
+    answered_ = true;
+  }
 }
 
 }  // namespace idem::kafka

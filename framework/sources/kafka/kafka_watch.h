@@ -1,41 +1,46 @@
-// Looks at what the whole group has committed, again and again, without waiting for the answer.
+// Looks at what the whole group has committed, again and again, on a thread of its own: librdkafka's question
+// blocks for as long as the group has no coordinator. (Its admin interface asks without blocking, but in 2.0
+// it aborts the process when the coordinator is lost while a question is under way.)
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <span>
-#include <string>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
 
 #include <idem/source.h>
 
-#include "sources/kafka/kafka_handles.h"
-
-struct rd_kafka_s;
+#include "sources/kafka/kafka_lookup.h"
 
 namespace idem::kafka {
 
 class Watch {
  public:
-  using time_point = std::chrono::steady_clock::time_point;
+  Watch(const Lookup& lookup, std::vector<PartitionRef> partitions, std::chrono::milliseconds interval);
+  ~Watch();
 
-  Watch(rd_kafka_s* client, std::string group, std::chrono::milliseconds interval);
-
-  /// Asks about these partitions if it is time to, and tells what has been answered since the last call.
-  /// True if the group's coordinator answered.
-  bool serve(time_point now, std::span<const PartitionRef> partitions, SourceEvents& events);
-  /// Ask at the next call already.
-  void soon() { due_ = {}; }
-  time_point due() const { return due_; }
+  /// Look at these from now on, and at once.
+  void look_at(std::vector<PartitionRef> partitions);
+  /// Tells what was seen since the last call, and returns when that was asked; nullopt: no answer since.
+  std::optional<TimePoint> report(SourceEvents& events);
 
  private:
-  void ask(std::span<const PartitionRef> partitions);
-  bool report(rd_kafka_op_s* answer, SourceEvents& events) const;
+  void run();
 
-  rd_kafka_s* client_;
-  std::string group_;
-  std::chrono::milliseconds interval_;
-  Queue answers_;
-  bool asked_ = false;
-  time_point due_{};
+  const Lookup& lookup_;
+  const std::chrono::milliseconds interval_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<PartitionRef> partitions_;
+  bool soon_ = false;
+  bool stopping_ = false;
+  std::vector<GroupOffset> seen_;
+  TimePoint asked_{};
+  std::atomic<bool> answered_{false};
+  std::thread thread_;
 };
 
 }  // namespace idem::kafka
