@@ -65,8 +65,21 @@ rd_kafka_resp_err_t worst_of(const rd_kafka_topic_partition_list_t& list) {
 }
 
 #if RD_KAFKA_VERSION >= 0x020300ff
+/// The admin interface asks the controller. One that is not there (none elected; or the mock cluster's, which
+/// names none of its brokers) it waits for until the deadline, and starting would take as long.
+bool has_controller(rd_kafka_t* client, Deadline deadline) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  if (rd_kafka_metadata(client, /*all_topics=*/0, nullptr, &answer, remaining(deadline))) return false;
+  std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> metadata(
+      answer, rd_kafka_metadata_destroy);
+  const std::int32_t controller = rd_kafka_controllerid(client, remaining(deadline));
+  return std::any_of(metadata->brokers, metadata->brokers + metadata->broker_cnt,
+                     [controller](const auto& broker) { return broker.id == controller; });
+}
+
 /// The id that a topic gets when it is created; "" if the broker does not tell.
 std::string topic_id(rd_kafka_t* client, const std::string& topic, Deadline deadline) {
+  if (!has_controller(client, deadline)) return "";
   Queue queue(rd_kafka_queue_new(client));
   std::unique_ptr<rd_kafka_AdminOptions_t, void (*)(rd_kafka_AdminOptions_t*)> options(
       rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS), rd_kafka_AdminOptions_destroy);
