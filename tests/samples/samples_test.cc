@@ -122,7 +122,12 @@ TEST(Quickstart, ShowsWhatTheRawLoopDoesAndWhatIdemDoes) {
   EXPECT_TRUE(demo.output.ends_with("\n" + last_line)) << demo.output;
   EXPECT_NE(demo.output.find("samples/payments.cc"), std::string::npos);
 
-  // The raw loop is no straw man's opposite: it is run by the same hand, and the table says what it did.
+  // Killed in the middle of the stream, not before it had begun.
+  EXPECT_TRUE(std::regex_search(demo.output,
+                                std::regex("idem +kill -9 number  5 of 5, with .* and +[1-9][0-9,]* booked")))
+      << demo.output;
+
+  // The raw loop is treated alike, and the table says what became of it.
   std::smatch raw;
   ASSERT_TRUE(std::regex_search(demo.output, raw,
                                 std::regex("raw loop +4,000 +3,600 +([0-9,]+) +([0-9,]+) +([0-9,]+) +5\n")))
