@@ -52,8 +52,27 @@ class InsertRow final : public Handler {
   }
 };
 
-// Messages per second, from the start of an empty store and a new group until everything is durable and committed.
-double with_idem(const Topic& topic) {
+// What a run cost. CPU time beside the rate: on a busy machine a program with more threads gets a larger share of it, and
+// CPU time is not fooled by that.
+struct Cost {
+  double per_second = 0;
+  double cpu_us = 0;  // a message, all threads
+};
+
+class Meter {
+ public:
+  Cost stop(std::size_t messages) const {
+    const auto count = static_cast<double>(messages);
+    return {count / seconds_since(start_), (cpu_time() - cpu_).count() / count};
+  }
+
+ private:
+  const Clock::time_point start_ = Clock::now();
+  const std::chrono::duration<double, std::micro> cpu_ = cpu_time();
+};
+
+// From the start of an empty store and a new group until everything is durable and committed.
+Cost with_idem(const Topic& topic) {
   test::Scratch scratch("bench");
   SqliteStore store({.path = (scratch / "bench.db").string(), .group_messages = group_messages});
   store.transact([](Transaction& tx) { tx.exec(make_effects); });
@@ -63,25 +82,25 @@ double with_idem(const Topic& topic) {
   InsertRow handler;
   Runtime runtime({.consumer = "bench", .identity = id_from_header("message-id"), .report_interval = std::chrono::milliseconds(0)});
   runtime.add(source, store, handler);
-  const auto start = Clock::now();
+  const Meter meter;
   if (const Exit exit = runtime.run_until_caught_up(); !exit.ok()) throw std::runtime_error(exit.detail);
-  const double seconds = seconds_since(start);
+  const Cost cost = meter.stop(topic.count());
   if (runtime.counters().done != topic.count())
     throw std::runtime_error("done " + std::to_string(runtime.counters().done) + " of " + std::to_string(topic.count()));
-  return static_cast<double>(topic.count()) / seconds;
+  return cost;
 }
 
 // The same rows without Kafka, a thousand per transaction, without savepoints.
-double bare_sqlite(std::size_t count) {
+Cost bare_sqlite(std::size_t count) {
   test::Scratch scratch("bench");
   BareSqlite sqlite(scratch / "bench.db");
-  const auto start = Clock::now();
+  const Meter meter;
   for (std::size_t i = 0; i < count;) {
     sqlite.begin();
     for (std::size_t in_group = 0; in_group < group_messages && i < count; ++in_group, ++i) sqlite.insert(uuid(i), payload(i));
     sqlite.commit();
   }
-  return static_cast<double>(count) / seconds_since(start);
+  return meter.stop(count);
 }
 
 struct DestroyKafka {
@@ -114,11 +133,11 @@ std::unique_ptr<rd_kafka_t, DestroyKafka> reader(const Topic& topic) {
 
 // What is written by hand today: poll, one transaction with the id's unique index and the effect, commit the offset
 // (asynchronously, which flatters it).
-double by_hand(const Topic& topic, std::size_t count) {
+Cost by_hand(const Topic& topic, std::size_t count) {
   test::Scratch scratch("bench");
   BareSqlite sqlite(scratch / "bench.db");
   const auto client = reader(topic);
-  const auto start = Clock::now();
+  const Meter meter;
   for (std::size_t done = 0; done < count;) {
     std::unique_ptr<rd_kafka_message_t, DestroyKafka> message(rd_kafka_consumer_poll(client.get(), 1'000));
     if (!message || message->err) continue;
@@ -133,18 +152,19 @@ double by_hand(const Topic& topic, std::size_t count) {
     rd_kafka_commit_message(client.get(), message.get(), /*async=*/1);
     ++done;
   }
-  return static_cast<double>(count) / seconds_since(start);
+  return meter.stop(count);
 }
 
 struct Rounds {
   std::vector<double> idem, baseline, ratio;
 
-  void add(double idem_rate, double baseline_rate) {
-    idem.push_back(idem_rate);
-    baseline.push_back(baseline_rate);
-    ratio.push_back(idem_rate / baseline_rate);
-    std::printf("  round %zu: idem %s, baseline %s, ratio %.2f\n", ratio.size(), rate(idem_rate).c_str(),
-                rate(baseline_rate).c_str(), ratio.back());
+  void add(const Cost& with_idem, const Cost& without) {
+    idem.push_back(with_idem.per_second);
+    baseline.push_back(without.per_second);
+    ratio.push_back(with_idem.per_second / without.per_second);
+    std::printf("  round %zu: idem %s (%.1f µs of CPU each), baseline %s (%.1f µs), ratio %.2f\n", ratio.size(),
+                rate(with_idem.per_second).c_str(), with_idem.cpu_us, rate(without.per_second).c_str(), without.cpu_us,
+                ratio.back());
     std::fflush(stdout);
   }
 };
@@ -155,7 +175,7 @@ void kafka_sqlite(const Scale& scale) {
   const Topic topic(scale.messages(1'000'000));
   Rounds rounds;
   for (int i = 0; i < scale.rounds; ++i) {
-    const double baseline = bare_sqlite(topic.count());
+    const Cost baseline = bare_sqlite(topic.count());
     rounds.add(with_idem(topic), baseline);
   }
   std::printf("idem %s, bare SQLite without Kafka %s (medians), %zu messages of 100 bytes, %zu a commit\n",
@@ -169,7 +189,7 @@ void one_per_transaction(const Scale& scale) {
   const std::size_t by_hand_count = std::min(topic.count(), scale.messages(20'000));
   Rounds rounds;
   for (int i = 0; i < scale.rounds; ++i) {
-    const double baseline = by_hand(topic, by_hand_count);
+    const Cost baseline = by_hand(topic, by_hand_count);
     rounds.add(with_idem(topic), baseline);
   }
   std::printf("idem %s with %zu messages, by hand %s with %zu (medians)\n", rate(Spread(rounds.idem).median).c_str(),
