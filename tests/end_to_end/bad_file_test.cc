@@ -1,4 +1,5 @@
-// Places where a store cannot be, and files that cannot be a store: refused with the reason, and left as they are.
+// Places where a store cannot be, and files that cannot be a store: refused with the reason, and left as they
+// are.
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,12 +114,14 @@ TEST_F(BadFile, ThatIsDamagedInTheMiddleEndsTheRunOrTheOpening) {
   for (int i = 0; i < 300; ++i) send("m" + std::to_string(i), std::string(500, 'p'));
   ASSERT_TRUE(catch_up().exit.ok());
   std::string damaged = bytes();
-  for (std::size_t at = 4096; at < damaged.size(); ++at) damaged[at] = static_cast<char>(at * 31);  // all but the first page
+  for (std::size_t at = 4096; at < damaged.size(); ++at)
+    damaged[at] = static_cast<char>(at * 31);  // all but the first page
   write(damaged);
   send("late");
   try {
     const Life life = catch_up();
-    EXPECT_EQ(life.exit.reason, ExitReason::store_failed) << "corrupt, and it ended with " << to_string(life.exit.reason);
+    EXPECT_EQ(life.exit.reason, ExitReason::store_failed)
+        << "corrupt, and it ended with " << to_string(life.exit.reason);
     EXPECT_SAYS(life.exit.detail, file.string());
     EXPECT_FALSE(committed_to_the_end()) << "the broker was told that it is done";
   } catch (const StoreError& error) {
@@ -179,7 +182,8 @@ TEST_F(BadFile, ThatIsDeletedWhileInUseEndsTheRun) {
   EXPECT_FALSE(committed_to_the_end()) << "the broker was told that it is done";
 }
 
-// --- Full disk ------------------------------------------------------------------------------------------------------
+// --- Full disk
+// ------------------------------------------------------------------------------------------------------
 
 class FullDisk : public BadFile {
  protected:

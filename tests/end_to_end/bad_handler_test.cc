@@ -50,11 +50,11 @@ class BadHandler : public InMemory {
     EXPECT_EQ(balance(), balanced);
     EXPECT_EQ(effects().size(), static_cast<std::size_t>(20 + rows));
   }
-
 };
 
 TEST_F(BadHandler, ThatThrowsIsRetriedAndThenParkedWithWhatItSaid) {
-  const ParkedMessage message = expect_parked([](Transaction&) -> Outcome { throw std::runtime_error("no such account"); });
+  const ParkedMessage message =
+      expect_parked([](Transaction&) -> Outcome { throw std::runtime_error("no such account"); });
   EXPECT_EQ(message.reason, ParkReason::attempts_exhausted);
   EXPECT_EQ(message.why, "no such account");
   EXPECT_EQ(message.attempts, 5);
@@ -80,7 +80,8 @@ TEST_F(BadHandler, ThatFailsAtFirstLeavesNothingOfItsFailures) {
   EXPECT_EQ(life.counters.retries, 3u);
 }
 
-// --- SQL that is not the handler's to run ------------------------------------------------------------------------------
+// --- SQL that is not the handler's to run
+// ------------------------------------------------------------------------------
 
 class ForbiddenSql : public BadHandler, public testing::WithParamInterface<const char*> {};
 
@@ -95,7 +96,8 @@ TEST_P(ForbiddenSql, ThroughTheTransactionIsRefused) {
 
 TEST_P(ForbiddenSql, ThroughTheNativeHandleIsRefused) {
   const ParkedMessage message = expect_parked([](Transaction& tx) {
-    const int code = sqlite3_exec(static_cast<sqlite3*>(tx.native_handle()), GetParam(), nullptr, nullptr, nullptr);
+    const int code =
+        sqlite3_exec(static_cast<sqlite3*>(tx.native_handle()), GetParam(), nullptr, nullptr, nullptr);
     EXPECT_NE(code, SQLITE_OK);
     return dead_letter("as expected");
   });
@@ -114,9 +116,10 @@ TEST_P(ForbiddenSql, SwallowingTheRefusalDoesNoHarm) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BadHandler, ForbiddenSql,
-                         testing::Values("COMMIT", "ROLLBACK", "END", "BEGIN", " /* now */ commit ;", "SAVEPOINT mine",
-                                         "RELEASE idem", "PRAGMA synchronous=OFF", "ATTACH ':memory:' AS mine",
-                                         "DELETE FROM idem_partition", "DROP TABLE idem_store"));
+                         testing::Values("COMMIT", "ROLLBACK", "END", "BEGIN", " /* now */ commit ;",
+                                         "SAVEPOINT mine", "RELEASE idem", "PRAGMA synchronous=OFF",
+                                         "ATTACH ':memory:' AS mine", "DELETE FROM idem_partition",
+                                         "DROP TABLE idem_store"));
 
 TEST_F(BadHandler, ThatRunsTwoStatementsInOneIsToldInsteadOfLosingTheSecond) {
   const ParkedMessage message = expect_parked([](Transaction& tx) {
@@ -141,7 +144,9 @@ TEST_F(BadHandler, ThatLeavesAWriteOpenIsClearedUpAfter) {
   const Life life = catch_up(with_bad([](Transaction& tx) {
     sqlite3_stmt* left_open = nullptr;
     auto* db = static_cast<sqlite3*>(tx.native_handle());
-    EXPECT_EQ(sqlite3_prepare_v2(db, "UPDATE effects SET topic = topic RETURNING id", -1, &left_open, nullptr), SQLITE_OK);
+    EXPECT_EQ(
+        sqlite3_prepare_v2(db, "UPDATE effects SET topic = topic RETURNING id", -1, &left_open, nullptr),
+        SQLITE_OK);
     EXPECT_EQ(sqlite3_step(left_open), SQLITE_ROW);
     return done();
   }));
@@ -152,7 +157,8 @@ TEST_F(BadHandler, ThatLeavesAStatementOpenAndFailsIsUndone) {
   expect_parked([](Transaction& tx) {
     sqlite3_stmt* left_open = nullptr;
     auto* db = static_cast<sqlite3*>(tx.native_handle());
-    EXPECT_EQ(sqlite3_prepare_v2(db, "INSERT INTO effects (id) VALUES ('half done') RETURNING id", -1, &left_open, nullptr),
+    EXPECT_EQ(sqlite3_prepare_v2(db, "INSERT INTO effects (id) VALUES ('half done') RETURNING id", -1,
+                                 &left_open, nullptr),
               SQLITE_OK);
     EXPECT_EQ(sqlite3_step(left_open), SQLITE_ROW);
     return dead_letter("no");
@@ -197,7 +203,8 @@ TEST_F(BadHandler, ThatEndsTheTransactionByTheNativeHandleLosesNothing) {
   });
 }
 
-// --- Objects kept for too long ------------------------------------------------------------------------------------------
+// --- Objects kept for too long
+// ------------------------------------------------------------------------------------------
 
 TEST_F(BadHandler, ThatKeepsTheTransactionCannotUseItAfterwards) {
   auto store = open_store(file);
@@ -225,13 +232,16 @@ TEST_F(BadHandler, ThatKeepsTheTransactionCannotUseItAfterwards) {
 
 TEST_F(BadHandler, ThatUsesTheTransactionOnAThreadOfItsOwnIsTold) {
   const Life life = catch_up(with_bad([](Transaction& tx) {
-    std::thread([&tx] { EXPECT_THROW(tx.exec("INSERT INTO effects (id) VALUES ('elsewhere')"), TransactionError); }).join();
+    std::thread([&tx] {
+      EXPECT_THROW(tx.exec("INSERT INTO effects (id) VALUES ('elsewhere')"), TransactionError);
+    }).join();
     return done();
   }));
   expect_done(life, 1);
 }
 
-// --- Not coming back ----------------------------------------------------------------------------------------------------
+// --- Not coming back
+// ----------------------------------------------------------------------------------------------------
 
 TEST_F(BadHandler, ThatHangsPastTheDrainDeadlineCostsNoMessage) {
   Gate gate;
@@ -273,7 +283,8 @@ TEST_F(BadHandler, ThatHangsPastTheDrainDeadlineCostsNoMessage) {
 
 TEST_F(BadHandler, ThatCallsExitEndsTheProcessAndLosesNothing) {
   sent.push_back("bad");
-  EXPECT_EXIT(catch_up(with_bad([](Transaction&) -> Outcome { std::exit(7); })), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(catch_up(with_bad([](Transaction&) -> Outcome { std::exit(7); })), testing::ExitedWithCode(7),
+              "");
   const Life life = catch_up();
   EXPECT_TRUE(life.exit.ok()) << life.exit.detail;
   EXPECT_EQ(balance(), balanced);

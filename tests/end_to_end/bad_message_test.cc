@@ -1,4 +1,5 @@
-// Messages that nobody expects: every one has a clear outcome, its neighbours have theirs, and nothing is lost.
+// Messages that nobody expects: every one has a clear outcome, its neighbours have theirs, and nothing is
+// lost.
 #include "in_memory.h"
 
 namespace idem::test {
@@ -100,12 +101,29 @@ TEST_F(BadMessage, AnIdentityThatThrowsFindsNoId) {
 
 TEST_F(BadMessage, StrangeIdsAreBytesLikeAnyOther) {
   const std::string long_one(mebibyte, 'i');
-  const std::vector<std::string> strange = {
-      long_one + "1", long_one + "2",                                // differ in the last byte only
-      "a\0b"s, "a\0c"s, "a"s, "\0"s, "\0\0"s,                        // NUL ends nothing
-      "\xff\xfe", "\xc3\x28", "caf\xc3\xa9", "cafe\xcc\x81",         // not UTF-8, and two ways to write one word
-      "'; DROP TABLE effects; --", "\" OR 1=1 --", "$1", "NULL", "?",  // what SQL could take for its own
-      "1", "01", "1.0", "1e0", " 1", "A", "\n"};
+  const std::vector<std::string> strange = {long_one + "1",
+                                            long_one + "2",  // differ in the last byte only
+                                            "a\0b"s,
+                                            "a\0c"s,
+                                            "a"s,
+                                            "\0"s,
+                                            "\0\0"s,  // NUL ends nothing
+                                            "\xff\xfe",
+                                            "\xc3\x28",
+                                            "caf\xc3\xa9",
+                                            "cafe\xcc\x81",  // not UTF-8, and two ways to write one word
+                                            "'; DROP TABLE effects; --",
+                                            "\" OR 1=1 --",
+                                            "$1",
+                                            "NULL",
+                                            "?",  // what SQL could take for its own
+                                            "1",
+                                            "01",
+                                            "1.0",
+                                            "1e0",
+                                            " 1",
+                                            "A",
+                                            "\n"};
   for (const auto& id : strange) send(id);
   expect_all_done(catch_up());
   EXPECT_EQ(effects().size(), strange.size());
@@ -114,7 +132,8 @@ TEST_F(BadMessage, StrangeIdsAreBytesLikeAnyOther) {
   const Life again = catch_up();
   expect_all_done(again);
   EXPECT_EQ(again.calls, 0);
-  EXPECT_EQ(again.counters.duplicates, strange.size() + 1) << "and the last record, which is read again to be compared";
+  EXPECT_EQ(again.counters.duplicates, strange.size() + 1)
+      << "and the last record, which is read again to be compared";
   EXPECT_EQ(parked().size(), 0u);
 }
 
@@ -138,7 +157,8 @@ TEST_F(BadMessage, AHundredThousandHeaders) {
 
 TEST_F(BadMessage, AHundredThousandHeadersAreParkedWhole) {
   Headers headers = {{"id", "many"}};
-  for (int i = 0; i < 100'000; ++i) headers.push_back({"h", i % 2 ? std::optional(std::to_string(i)) : std::nullopt});
+  for (int i = 0; i < 100'000; ++i)
+    headers.push_back({"h", i % 2 ? std::optional(std::to_string(i)) : std::nullopt});
   send_as(headers);
   catch_up([](const Message&, Transaction&) { return dead_letter("too many"); });
   ASSERT_EQ(parked().size(), 1u);

@@ -1,4 +1,5 @@
-// The fixture of the tests that need no broker: a log in memory, and a store's file of their own for each test.
+// The fixture of the tests that need no broker: a log in memory, and a store's file of their own for each
+// test.
 #pragma once
 
 #include <memory>
@@ -18,12 +19,14 @@ class InMemory : public testing::Test {
   using Headers = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
   /// Appends a message known by `id`, and adds the id to `sent`.
-  std::int64_t send(const std::string& id, std::optional<std::string> payload = "payload", std::int32_t partition = 0) {
+  std::int64_t send(const std::string& id, std::optional<std::string> payload = "payload",
+                    std::int32_t partition = 0) {
     sent.push_back(id);
     return send_as({{"id", id}}, std::move(payload), partition);
   }
   /// Appends a message with these headers, and expects nothing of it.
-  std::int64_t send_as(Headers headers, std::optional<std::string> payload = "payload", std::int32_t partition = 0) {
+  std::int64_t send_as(Headers headers, std::optional<std::string> payload = "payload",
+                       std::int32_t partition = 0) {
     return log.append(partition, {"key", std::move(payload), std::move(headers), {}});
   }
   void send_many(const std::string& prefix, int count) {

@@ -61,8 +61,9 @@ Outcome Recorder::handle(const Message& message, Transaction& tx) {
 std::unique_ptr<SqliteStore> open_store(SqliteOptions options) {
   auto store = std::make_unique<SqliteStore>(std::move(options));
   store->transact([](Transaction& tx) {
-    tx.exec("CREATE TABLE IF NOT EXISTS effects (n INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, topic TEXT, "
-            "part INTEGER, pos INTEGER, key BLOB, payload BLOB)");
+    tx.exec(
+        "CREATE TABLE IF NOT EXISTS effects (n INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, topic TEXT, "
+        "part INTEGER, pos INTEGER, key BLOB, payload BLOB)");
   });
   return store;
 }

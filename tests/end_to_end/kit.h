@@ -1,5 +1,5 @@
-// What the end-to-end tests share: a handler whose effects are rows, a look at those rows from outside, and the
-// account of what was sent against what came of it.
+// What the end-to-end tests share: a handler whose effects are rows, a look at those rows from outside, and
+// the account of what was sent against what came of it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,8 @@ namespace idem::test {
 
 using namespace std::chrono_literals;
 
-/// Waits until `holds` does. False when it does not after `patience`, which is long: nothing here measures time.
+/// Waits until `holds` does. False when it does not after `patience`, which is long: nothing here measures
+/// time.
 [[nodiscard]] bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = 60s);
 
 /// One committed call of a Recorder.
@@ -55,14 +56,15 @@ class Recorder : public Handler {
 std::unique_ptr<SqliteStore> open_store(SqliteOptions options);
 std::unique_ptr<SqliteStore> open_store(const std::filesystem::path& file);
 
-/// The effects in the order they were committed, read as another process would, whether the file is in use or not.
-/// Empty when there is no such table yet.
+/// The effects in the order they were committed, read as another process would, whether the file is in use or
+/// not. Empty when there is no such table yet.
 std::vector<Effect> effects_in(const std::filesystem::path& file);
 
 /// The first column of the first row, as text; for looking at what a handler did beside its effect.
 std::string value_in(const std::filesystem::path& file, const std::string& sql);
 
-/// What was sent against what came of it. All empty: every id that was sent had one effect, and nothing else had.
+/// What was sent against what came of it. All empty: every id that was sent had one effect, and nothing else
+/// had.
 struct Account {
   std::vector<std::string> lost, doubled, never_sent;
   friend bool operator==(const Account&, const Account&) = default;
@@ -102,7 +104,10 @@ class Background {
 class Gate {
  public:
   ~Gate() { open(); }
-  void open() { open_ = true; open_.notify_all(); }
+  void open() {
+    open_ = true;
+    open_.notify_all();
+  }
   void pass() const { open_.wait(false); }
   bool is_open() const { return open_; }
 

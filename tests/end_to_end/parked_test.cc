@@ -15,7 +15,8 @@ std::optional<Outcome> refuse_what_is_bad(const Message& message, Transaction&) 
 }
 
 TEST_F(Parked, ADeadLetterIsKeptAsItCame) {
-  const Headers headers = {{"id", "a"}, {"trace", "t-1"}, {"trace", "t-2"}, {"empty", ""}, {"null", std::nullopt}};
+  const Headers headers = {
+      {"id", "a"}, {"trace", "t-1"}, {"trace", "t-2"}, {"empty", ""}, {"null", std::nullopt}};
   send("before");
   log.append(0, {"the key", "bad", headers, day(3)});
   send("after");
