@@ -61,7 +61,7 @@ void Database::open_and_verify() {
   connection_->reopen();
   const StoreIdentity now = read_identity(*connection_);
   if (now.id != identity_.id) die("another store lies in its place now");
-  identity_ = now;
+  identity_.sequence = now.sequence;  // and nothing else: other threads read id and key without the turn
   file_.emplace(path_);
 }
 

@@ -272,10 +272,22 @@ TEST_P(StoreSuite, S6_the_second_record_of_an_id_leaves_nothing) {
   ASSERT_EQ(seen[1], Seen::fresh);
   ASSERT_EQ(run(first), Joined::joined);
   EXPECT_EQ(run(second), Joined::duplicate);
+  EXPECT_EQ(look_up(second), Seen::duplicate);
   EXPECT_EQ(session_->finish(second.record, skipped()), Joined::joined);
   session_->yield();
   ASSERT_TRUE(settled_as(second.record.token, true));
   EXPECT_EQ(effects(), Names{"id"});
+}
+
+TEST_P(StoreSuite, S6_the_second_record_of_an_id_may_turn_out_to_be_a_conflict) {
+  Item& first = unplaced("id");
+  Item& second = unplaced("id");
+  second.record.fingerprint = 2;
+  ASSERT_EQ(look_up(first), Seen::fresh);
+  ASSERT_EQ(look_up(second), Seen::fresh);
+  ASSERT_EQ(run(first), Joined::joined);
+  EXPECT_EQ(run(second), Joined::duplicate);
+  EXPECT_EQ(look_up(second), Seen::conflict);
 }
 
 TEST_P(StoreSuite, S6_one_id_on_many_threads_has_one_effect) {
@@ -288,8 +300,9 @@ TEST_P(StoreSuite, S6_one_id_on_many_threads_has_one_effect) {
       std::deque<Item> own;
       for (int n = 0; n < ids; ++n) {
         Item& i = own.emplace_back("queue", 0, "id" + std::to_string(n));
-        const bool ran = look_up(*session, i) == Seen::fresh && run(*session, i) == Joined::joined;
-        const Joined joined = ran ? Joined::joined : session->finish(i.record, skipped());
+        Joined joined = Joined::duplicate;
+        while (joined == Joined::duplicate)
+          joined = look_up(*session, i) == Seen::fresh ? run(*session, i) : session->finish(i.record, skipped());
         EXPECT_EQ(joined, Joined::joined);
       }
       session->yield();

@@ -1,8 +1,11 @@
 // One transaction for many messages: when it commits, and what its errors mean to those who joined it.
 #include <sqlite3.h>
 
+#include <sys/mount.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "sqlite_fixture.h"
 
@@ -217,6 +220,46 @@ TEST_F(GroupTest, a_full_disk_in_the_middle_of_a_handler) {
   EXPECT_EQ(effects(), Names{"first"});
 }
 
+// The same on a real file system that is full.
+TEST_F(GroupTest, a_full_file_system) {
+  close();
+  const auto disk = scratch_ / "small";
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=512k") != 0) GTEST_SKIP() << "mounting is not permitted here";
+  const std::string ballast = disk / "ballast";
+  options_.path = disk / "store.db";
+  open();
+  ASSERT_EQ(run(first_), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(durable(first_));
+  {
+    std::ofstream fill(ballast);
+    while (fill.write(std::string(4096, 'x').data(), 4096).flush()) {
+    }
+  }
+  Item& second = item("second");
+  int troubles = 0;
+  const auto try_once = [&] {
+    try {
+      if (look_up(second) != Seen::fresh) return true;
+      effect(session_->begin(second.record), "second");
+      if (session_->finish(second.record, {}) == Joined::joined) session_->yield();
+    } catch (const StoreError& e) {
+      EXPECT_TRUE(e.transient()) << e.what();
+      ++troubles;
+    }
+    return false;
+  };
+  for (int attempts = 0; attempts < 20; ++attempts) try_once();
+  EXPECT_GT(troubles, 0);
+  std::filesystem::remove(ballast);
+  for (int attempts = 0; attempts < 20 && !try_once(); ++attempts) {
+  }
+  EXPECT_EQ(effects(), (Names{"first", "second"}));
+  close();
+  ::umount(disk.c_str());
+}
+
 TEST_F(GroupTest, an_io_error_at_commit_is_asked_back) {
   for (const Step step : {Step::write, Step::before_sync}) {
     Item& i = item(step == Step::write ? "write" : "sync");
@@ -359,6 +402,7 @@ TEST_F(GroupTest, one_id_twice_in_one_group_on_two_partitions) {
   ASSERT_EQ(session_->finish(a.record, {}), Joined::joined);
   effect(other_->begin(b.record), "id");
   ASSERT_EQ(other_->finish(b.record, {}), Joined::duplicate);
+  ASSERT_EQ(look_up(*other_, b), Seen::duplicate);
   ASSERT_EQ(other_->finish(b.record, skipped()), Joined::joined);
   session_->yield();
   other_->yield();

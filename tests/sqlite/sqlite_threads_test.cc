@@ -7,8 +7,12 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <sstream>
 #include <thread>
 
+#include <spdlog/sinks/ostream_sink.h>
+
+#include "runtime/log.h"
 #include "sqlite_fixture.h"
 
 namespace idem::test {
@@ -279,6 +283,23 @@ TEST_F(SqliteThreads, handlers_run_in_parallel_until_they_touch_the_transaction)
   handler(second_inside, first_inside, "b");
   first.join();
   EXPECT_EQ(effects(), (Names{"a", "b"}));
+}
+
+TEST_F(SqliteThreads, a_handler_that_keeps_everybody_waiting_is_named_once_a_minute) {
+  std::ostringstream log;
+  auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log);
+  runtime::log().sinks().push_back(sink);
+  for (int n = 0; n < 2; ++n) {
+    Item& i = item_at(n, "slow" + std::to_string(n));
+    look_up(i);
+    effect(session_->begin(i.record), i.id);
+    std::this_thread::sleep_for(300ms);
+    EXPECT_EQ(session_->finish(i.record, {}), Joined::joined);
+  }
+  runtime::log().sinks().pop_back();
+  const std::string text = log.str();
+  EXPECT_NE(text.find("topic/0 at 0 held the write turn"), std::string::npos) << text;
+  EXPECT_EQ(text.find("topic/0 at 1"), std::string::npos) << text;
 }
 
 }  // namespace
