@@ -32,7 +32,8 @@ class CoreTest : public ::testing::Test {
 
   /// Receives a message; its id is its text, "" for none. What enqueue answered is in `received`.
   Delivery* receive(Partition& partition, std::int64_t offset, const std::string& id = "",
-                    std::optional<std::string_view> key = std::nullopt, std::string_view payload = "payload") {
+                    std::optional<std::string_view> key = std::nullopt,
+                    std::string_view payload = "payload") {
     Message message;
     message.partition = partition.ref.partition;
     message.offset = offset;
@@ -40,7 +41,8 @@ class CoreTest : public ::testing::Test {
     message.payload = payload;
     Delivery* delivery = core().receive(partition.handle(), message);
     if (!delivery) return nullptr;
-    if (!id.empty()) delivery->record.id = IdKey{std::hash<std::string>{}(id), std::hash<std::string>{}(id + "'")};
+    if (!id.empty())
+      delivery->record.id = IdKey{std::hash<std::string>{}(id), std::hash<std::string>{}(id + "'")};
     delivery->record.print = static_cast<std::uint64_t>(offset) + 1'000;
     received = core().enqueue(delivery);
     return delivery;
@@ -65,13 +67,15 @@ class CoreTest : public ::testing::Test {
     return offsets;
   }
 
-  void complete(Delivery* delivery, Completion::Kind kind = Completion::Kind::durable, Verdict verdict = Verdict::done) {
+  void complete(Delivery* delivery, Completion::Kind kind = Completion::Kind::durable,
+                Verdict verdict = Verdict::done) {
     delivery->verdict = verdict;
     std::erase(running, delivery);
     core().complete({delivery, kind}, now);
   }
   void complete_offset(std::int64_t offset, Completion::Kind kind = Completion::Kind::durable) {
-    auto it = std::find_if(running.begin(), running.end(), [&](Delivery* d) { return d->message.offset == offset; });
+    auto it = std::find_if(running.begin(), running.end(),
+                           [&](Delivery* d) { return d->message.offset == offset; });
     ASSERT_NE(it, running.end()) << offset << " is not running";
     complete(*it, kind);
   }

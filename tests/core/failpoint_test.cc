@@ -60,8 +60,8 @@ TEST_F(Failpoint, KillsTheProcess) {
 }
 
 TEST_F(Failpoint, AMistakeInTheSpecificationIsRefused) {
-  for (const char* wrong : {"a", "a:", "a:explode", "a:error@", "a:error@0", "a:error@-1", "a:error@x", "a:error@1x",
-                            "a:kill@1,b"})
+  for (const char* wrong : {"a", "a:", "a:explode", "a:error@", "a:error@0", "a:error@-1", "a:error@x",
+                            "a:error@1x", "a:kill@1,b"})
     EXPECT_THROW(arm(wrong), std::invalid_argument) << wrong;
 }
 

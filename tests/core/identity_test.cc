@@ -57,13 +57,16 @@ TEST(Identity, FromTheKey) {
 TEST(Identity, FromAFunction) {
   Message message;
   message.payload = "payload";
-  EXPECT_EQ(find(id_from([](const Message& m) { return std::string(m.text().substr(0, 3)); }), message), "pay");
+  EXPECT_EQ(find(id_from([](const Message& m) { return std::string(m.text().substr(0, 3)); }), message),
+            "pay");
   EXPECT_EQ(find(id_from([](const Message&) { return std::string(); }), message), std::nullopt);
-  EXPECT_EQ(find(id_from([](const Message&) { return std::optional<std::string>(); }), message), std::nullopt);
+  EXPECT_EQ(find(id_from([](const Message&) { return std::optional<std::string>(); }), message),
+            std::nullopt);
 }
 
 TEST(Identity, AFunctionThatThrowsFoundNoId) {
-  const auto throws = id_from([](const Message&) -> std::optional<std::string> { throw std::runtime_error("no"); });
+  const auto throws =
+      id_from([](const Message&) -> std::optional<std::string> { throw std::runtime_error("no"); });
   const auto odd = id_from([](const Message&) -> std::optional<std::string> { throw 7; });
   EXPECT_EQ(find(throws, {}), std::nullopt);
   EXPECT_EQ(find(odd, {}), std::nullopt);

@@ -119,7 +119,8 @@ TEST(Progress, AgreesWithASetOfOffsets) {
     Progress progress(0);
     std::set<std::int64_t> model;
     std::vector<std::int64_t> received;  // with gaps
-    for (std::int64_t at = 0; received.size() < 20;) received.push_back(at += 1 + static_cast<int>(random() % 3));
+    for (std::int64_t at = 0; received.size() < 20;)
+      received.push_back(at += 1 + static_cast<int>(random() % 3));
     std::vector<std::size_t> order(received.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::shuffle(order.begin(), order.end(), random);

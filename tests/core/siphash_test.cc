@@ -1,4 +1,5 @@
-// Against the reference vectors that the authors of SipHash publish: key 00 01 … 0f, message 00 01 … of each length.
+// Against the reference vectors that the authors of SipHash publish: key 00 01 … 0f, message 00 01 … of each
+// length.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -31,11 +32,10 @@ TEST(SipHash, Gives64BitsLikeTheReference) {
 }
 
 TEST(SipHash, Gives128BitsLikeTheReference) {
-  const std::vector<std::pair<std::size_t, IdKey>> vectors = {
-      {0, {0xe6a825ba047f81a3, 0x930255c71472f66d}},
-      {1, {0x44af996bd8c187da, 0x45fc229b11597634}},
-      {2, {0xc75da4a48d227781, 0xe4ff0af6de8ba3fc}},
-      {3, {0x4ea967520cb6709c, 0x51ed8529b0b6335f}}};
+  const std::vector<std::pair<std::size_t, IdKey>> vectors = {{0, {0xe6a825ba047f81a3, 0x930255c71472f66d}},
+                                                              {1, {0x44af996bd8c187da, 0x45fc229b11597634}},
+                                                              {2, {0xc75da4a48d227781, 0xe4ff0af6de8ba3fc}},
+                                                              {3, {0x4ea967520cb6709c, 0x51ed8529b0b6335f}}};
   for (const auto& [length, hash] : vectors)
     EXPECT_EQ(siphash128(reference_key(), reference_message(length)), hash) << length;
 }
@@ -50,7 +50,8 @@ TEST(SipHash, EveryByteAndTheKeyCount) {
   HashKey other_key = reference_key();
   other_key[15] ^= 1;
   EXPECT_NE(siphash128(other_key, long_id), siphash128(reference_key(), long_id));
-  EXPECT_NE(siphash128(reference_key(), std::string(8, '\0')), siphash128(reference_key(), std::string(9, '\0')))
+  EXPECT_NE(siphash128(reference_key(), std::string(8, '\0')),
+            siphash128(reference_key(), std::string(9, '\0')))
       << "the length counts";
 }
 

@@ -1,4 +1,5 @@
-// The table of starts: the broker's committed offset held against what the store remembers, a test for each row.
+// The table of starts: the broker's committed offset held against what the store remembers, a test for each
+// row.
 #include <gtest/gtest.h>
 
 #include "core/start_position.h"

@@ -44,8 +44,8 @@ void Broker::append() {
   all_.push_back({sent.id, sent.payload});
   if (sent.id == Sent::none) all_.back().id = fresh;  // a copy of it has an id: it is another message
   p.messages.push_back(sent);
-  history_.trace("producer  sends %d@%d id=%d key=%d payload=%d", sent.partition, static_cast<int>(sent.offset), sent.id,
-                 sent.key, sent.payload);
+  history_.trace("producer  sends %d@%d id=%d key=%d payload=%d", sent.partition,
+                 static_cast<int>(sent.offset), sent.id, sent.key, sent.payload);
   if (history_.fault(Fault::gap, 4)) ++p.end;  // a transaction marker behind it
 }
 
@@ -70,11 +70,13 @@ bool Broker::copy_is_open(const Sent& sent) const {
   return false;
 }
 
-Broker::Answer Broker::commit(int number, std::uint32_t generation, std::int64_t next, const std::string& metadata) {
+Broker::Answer Broker::commit(int number, std::uint32_t generation, std::int64_t next,
+                              const std::string& metadata) {
   Partition& p = partition(number);
   if (p.owner == Sent::none || generation != p.generation) {
     history_.saw(Saw::zombie_commit);
-    history_.trace("broker    refuses commit %d of partition %d: not the owner", static_cast<int>(next), number);
+    history_.trace("broker    refuses commit %d of partition %d: not the owner", static_cast<int>(next),
+                   number);
     return Answer::refused;
   }
   history_.trace("broker    commits %d of partition %d", static_cast<int>(next), number);

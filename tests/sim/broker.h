@@ -1,4 +1,5 @@
-// The broker of a history: the log, the group's committed offsets, and who owns which partition. Outlives all nodes.
+// The broker of a history: the log, the group's committed offsets, and who owns which partition. Outlives all
+// nodes.
 #pragma once
 
 #include <array>
@@ -42,6 +43,7 @@ class Observer {
   virtual void on_progress(int partition) = 0;
   /// Whether the message has come to a durable end.
   virtual bool ended(const Sent& sent) const = 0;
+
  protected:
   ~Observer() = default;
 };
@@ -50,11 +52,11 @@ class Broker {
  public:
   struct Partition {
     std::vector<Sent> messages;
-    std::int64_t end = 0;               ///< log end, past trailing offsets without a message
+    std::int64_t end = 0;  ///< log end, past trailing offsets without a message
     std::optional<std::int64_t> committed;
     std::string metadata;
-    int owner = Sent::none;             ///< node
-    std::uint32_t generation = 0;       ///< grows whenever the owner changes
+    int owner = Sent::none;        ///< node
+    std::uint32_t generation = 0;  ///< grows whenever the owner changes
 
     /// The first message at or above `offset`; messages.size() if there is none.
     std::size_t find(std::int64_t offset) const {

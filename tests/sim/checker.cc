@@ -25,7 +25,8 @@ const IdKey& key_of(int id) {
 std::uint64_t fingerprint_of(int payload) {
   static const auto prints = [] {
     std::array<std::uint64_t, 32> made;
-    for (int i = 0; i < 32; ++i) made[static_cast<std::size_t>(i)] = core::siphash64(hash_key(), payload_text(i)) | 1;
+    for (int i = 0; i < 32; ++i)
+      made[static_cast<std::size_t>(i)] = core::siphash64(hash_key(), payload_text(i)) | 1;
     return made;
   }();
   return prints[static_cast<std::size_t>(payload)];
@@ -53,7 +54,8 @@ Checker::End Checker::end_of(const Sent& sent) const {
   if (history_.scenario.by_position || sent.id == Sent::none) return End::none;
   const Durable::Id* id = store_->durable.find(key_of(sent.id));
   if (!id) return End::none;
-  if (id->fingerprint == fingerprint_of(sent.payload) || history_.scenario.on_conflict == OnConflict::duplicate)
+  if (id->fingerprint == fingerprint_of(sent.payload) ||
+      history_.scenario.on_conflict == OnConflict::duplicate)
     return End::duplicate;
   return End::none;  // remembered for other content: this message is another one
 }
@@ -72,9 +74,12 @@ void Checker::on_parked(int number, std::int64_t offset, ParkReason reason) {
   const Broker::Partition& partition = broker_->partition(number);
   const Sent& sent = partition.messages[partition.find(offset)];
   if (sent.seen_before_crash) history_.saw(Saw::parked_after_crash);
-  if (reason == ParkReason::no_id && sent.id != Sent::none) history_.violate("I1", "parked as without id, and has one");
-  if (reason == ParkReason::undecidable) history_.violate("I1", "parked as undecidable, and nothing was forgotten");
-  if (reason == ParkReason::id_conflict && !has_rival(sent)) history_.violate("I1", "parked as a conflict with nothing");
+  if (reason == ParkReason::no_id && sent.id != Sent::none)
+    history_.violate("I1", "parked as without id, and has one");
+  if (reason == ParkReason::undecidable)
+    history_.violate("I1", "parked as undecidable, and nothing was forgotten");
+  if (reason == ParkReason::id_conflict && !has_rival(sent))
+    history_.violate("I1", "parked as a conflict with nothing");
 }
 
 bool Checker::has_rival(const Sent& sent) const {
@@ -102,9 +107,12 @@ const Sent& Checker::sent_of(const Effect& effect) const {
 bool Checker::same_lane(const Sent& a, const Sent& b) const {
   if (a.partition != b.partition) return false;
   switch (history_.scenario.ordering) {
-    case Ordering::by_partition: return true;
-    case Ordering::by_key: return a.key != Sent::none && a.key == b.key;
-    case Ordering::unordered: return false;
+    case Ordering::by_partition:
+      return true;
+    case Ordering::by_key:
+      return a.key != Sent::none && a.key == b.key;
+    case Ordering::unordered:
+      return false;
   }
   return false;
 }
@@ -123,12 +131,14 @@ void Checker::check_store() {
     const Sent& sent = partition.messages[at];
     if (!history_.scenario.by_position && (sent.id == Sent::none || !durable.find(key_of(sent.id))))
       history_.violate("I3", "an effect without a record");
-    if (history_.scenario.by_position && !durable.progress[static_cast<std::size_t>(sent.partition)].contains(sent.offset))
+    if (history_.scenario.by_position &&
+        !durable.progress[static_cast<std::size_t>(sent.partition)].contains(sent.offset))
       history_.violate("I3", "an effect without a finished position");
     for (std::size_t j = 0; j < i; ++j) {
       const Sent& earlier = sent_of(durable.effects[j]);
       const bool one_message = history_.scenario.by_position ? &earlier == &sent : earlier.id == sent.id;
-      if (one_message) history_.violate("I2", "two effects of one id");
+      if (one_message)
+        history_.violate("I2", "two effects of one id");
       else if (same_lane(earlier, sent) && earlier.offset > sent.offset)
         history_.violate("I6", "effects of one lane are out of order");
     }
@@ -150,7 +160,8 @@ void Checker::check_end() {
     for (const Sent& sent : partition.messages) {
       const End end = end_of(sent);
       if (end == End::none) history_.violate("I1", "a message is lost");
-      if (end == End::parked && has_effect(sent)) history_.violate("I1", "a message has an effect and is parked");
+      if (end == End::parked && has_effect(sent))
+        history_.violate("I1", "a message has an effect and is parked");
     }
     if (partition.committed != partition.end) history_.violate("I7", "lag remains after healing");
   }

@@ -1,5 +1,6 @@
-// What must hold, checked against the log, the store's tables and the broker's committed offsets, never against the
-// consumer's own word. Names as in the README's table of promises: I1 no loss, I2 one effect, and so on.
+// What must hold, checked against the log, the store's tables and the broker's committed offsets, never
+// against the consumer's own word. Names as in the README's table of promises: I1 no loss, I2 one effect, and
+// so on.
 #pragma once
 
 #include "sim/broker.h"

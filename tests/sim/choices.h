@@ -1,5 +1,5 @@
-// Where every decision of a history comes from: a seed, or a list of decisions to follow. One history is a function
-// of it and of nothing else, so a seed replays a run exactly and a list explores them one by one.
+// Where every decision of a history comes from: a seed, or a list of decisions to follow. One history is a
+// function of it and of nothing else, so a seed replays a run exactly and a list explores them one by one.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ class Choices {
   /// Random ones.
   explicit Choices(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
 
-  /// Systematic ones: follows `prefix`, then always takes the first. What could have been chosen is kept in taken().
+  /// Systematic ones: follows `prefix`, then always takes the first. What could have been chosen is kept in
+  /// taken().
   struct Systematic {
     std::vector<std::uint32_t> prefix;
     int faults = 0;      ///< that may happen in one history

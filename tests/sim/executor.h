@@ -16,6 +16,7 @@ namespace idem::sim {
 class Blocked {
  public:
   virtual void wait(std::chrono::milliseconds longest) = 0;
+
  protected:
   ~Blocked() = default;
 };
@@ -34,7 +35,8 @@ class SimExecutor final : public runtime::Executor, public SettleListener {
   /// What a crash would interrupt.
   bool anything_looked_up() const;
 
-  // --- Executor ---------------------------------------------------------------------------------------------------
+  // --- Executor
+  // ---------------------------------------------------------------------------------------------------
   void submit(core::Batch* batch) override { queue_.push_back(batch); }
   std::size_t collect(std::span<runtime::WorkerEvent> events) override;
   void wait(std::chrono::milliseconds longest) override { blocked_.wait(longest); }

@@ -13,50 +13,50 @@
 namespace idem::sim {
 
 /// Events worth having seen. A long run in which one of them never happened has not tested what it claims.
-#define IDEM_SIM_EVENTS(X)                                                                        \
-  X(zombie_commit, "zombie commit tried")                                                         \
-  X(unknown_applied, "commit unknown but applied")                                                \
-  X(unknown_not_applied, "commit unknown and not applied")                                        \
-  X(group_lost, "group lost inside a call")                                                       \
-  X(unique_rule_at_finish, "id got in since look-up, found at finish")                            \
-  X(unique_rule_at_commit, "id got in since look-up, found at commit")                            \
-  X(revoke_while_running, "revoke while a handler runs")                                          \
-  X(lost_while_running, "lost while a handler runs")                                              \
-  X(drain_deadline, "drain deadline passed")                                                      \
-  X(two_nodes_one_id, "one id on two nodes at once")                                              \
-  X(stale_completion, "stale completion dropped")                                                 \
-  X(stale_message, "message of a partition that is somebody else's by then")                      \
-  X(copy_waits, "copy received while the first is in flight")                                     \
-  X(completion_gap, "three finished above an unfinished one")                                     \
-  X(parked_after_crash, "parked after a crash")                                                   \
-  X(conflict_parked, "id conflict parked")                                                        \
-  X(retry_holds_lane, "retry while later messages wait")                                          \
-  X(budget_full, "budget full")                                                                   \
-  X(commit_refused, "offset commit refused by the broker")                                        \
-  X(answer_lost, "offset commit applied, answer lost")                                            \
-  X(late_commit, "offset commit handled late")                                                    \
-  X(skip_settled, "position carried past offsets without messages")                               \
-  X(restored, "store restored from a backup")                                                     \
-  X(clean_leave, "clean leave in the middle")                                                     \
-  X(store_gone, "store gone")                                                                     \
-  X(crash_idle, "crash with nothing in flight")                                                   \
-  X(crash_received, "crash with messages received")                                               \
-  X(crash_looked_up, "crash with ids looked up")                                                  \
-  X(crash_in_scope, "crash between handler and record")                                           \
-  X(crash_joined, "crash with an open group")                                                     \
-  X(crash_before_apply, "crash in COMMIT, nothing durable")                                       \
-  X(crash_after_apply, "crash in COMMIT, all durable")                                            \
-  X(crash_settled, "crash with settlements uncollected")                                          \
-  X(crash_commit_sent, "crash with an offset commit on its way")                                  \
-  X(crash_before_commit, "crash before an offset commit")                                         \
-  X(crash_after_commit, "crash after an offset commit")                                           \
+#define IDEM_SIM_EVENTS(X)                                                   \
+  X(zombie_commit, "zombie commit tried")                                    \
+  X(unknown_applied, "commit unknown but applied")                           \
+  X(unknown_not_applied, "commit unknown and not applied")                   \
+  X(group_lost, "group lost inside a call")                                  \
+  X(unique_rule_at_finish, "id got in since look-up, found at finish")       \
+  X(unique_rule_at_commit, "id got in since look-up, found at commit")       \
+  X(revoke_while_running, "revoke while a handler runs")                     \
+  X(lost_while_running, "lost while a handler runs")                         \
+  X(drain_deadline, "drain deadline passed")                                 \
+  X(two_nodes_one_id, "one id on two nodes at once")                         \
+  X(stale_completion, "stale completion dropped")                            \
+  X(stale_message, "message of a partition that is somebody else's by then") \
+  X(copy_waits, "copy received while the first is in flight")                \
+  X(completion_gap, "three finished above an unfinished one")                \
+  X(parked_after_crash, "parked after a crash")                              \
+  X(conflict_parked, "id conflict parked")                                   \
+  X(retry_holds_lane, "retry while later messages wait")                     \
+  X(budget_full, "budget full")                                              \
+  X(commit_refused, "offset commit refused by the broker")                   \
+  X(answer_lost, "offset commit applied, answer lost")                       \
+  X(late_commit, "offset commit handled late")                               \
+  X(skip_settled, "position carried past offsets without messages")          \
+  X(restored, "store restored from a backup")                                \
+  X(clean_leave, "clean leave in the middle")                                \
+  X(store_gone, "store gone")                                                \
+  X(crash_idle, "crash with nothing in flight")                              \
+  X(crash_received, "crash with messages received")                          \
+  X(crash_looked_up, "crash with ids looked up")                             \
+  X(crash_in_scope, "crash between handler and record")                      \
+  X(crash_joined, "crash with an open group")                                \
+  X(crash_before_apply, "crash in COMMIT, nothing durable")                  \
+  X(crash_after_apply, "crash in COMMIT, all durable")                       \
+  X(crash_settled, "crash with settlements uncollected")                     \
+  X(crash_commit_sent, "crash with an offset commit on its way")             \
+  X(crash_before_commit, "crash before an offset commit")                    \
+  X(crash_after_commit, "crash after an offset commit")                      \
   X(crash_in_drain, "crash while draining")
 
 enum class Saw : std::uint8_t {
 #define X(name, text) name,
   IDEM_SIM_EVENTS(X)
 #undef X
-  count
+      count
 };
 
 struct Sightings {

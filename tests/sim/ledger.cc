@@ -4,7 +4,8 @@
 
 namespace idem::sim {
 
-SimLedger::SimLedger(History& history, SimStore& store, int node) : history_(history), store_(store), node_(node) {
+SimLedger::SimLedger(History& history, SimStore& store, int node)
+    : history_(history), store_(store), node_(node) {
   store_.ledgers.push_back(this);
 }
 
@@ -26,13 +27,13 @@ bool SimLedger::group_finishes(std::uint32_t partition, std::int64_t offset) con
 }
 
 bool SimLedger::scope_has(const IdKey& id, const SimSession* except) const {
-  return std::any_of(sessions_.begin(), sessions_.end(), [&](const SimSession* s) {
-    return s != except && s->scope() && s->scope()->id == id;
-  });
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [&](const SimSession* s) { return s != except && s->scope() && s->scope()->id == id; });
 }
 
 bool SimLedger::any_scope() const {
-  return std::any_of(sessions_.begin(), sessions_.end(), [](const SimSession* s) { return s->scope() != nullptr; });
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [](const SimSession* s) { return s->scope() != nullptr; });
 }
 
 void SimLedger::check_usable() {
@@ -48,7 +49,8 @@ void SimLedger::check_usable() {
   }
 }
 
-// --- The group ----------------------------------------------------------------------------------------------------
+// --- The group
+// ----------------------------------------------------------------------------------------------------
 
 void SimLedger::join(Joiner joiner) {
   group_.push_back(std::move(joiner));
@@ -146,7 +148,8 @@ void SimLedger::lose_group() {
   settle(false);
 }
 
-// --- Ledger -------------------------------------------------------------------------------------------------------
+// --- Ledger
+// -------------------------------------------------------------------------------------------------------
 
 Ledger::Opened SimLedger::open(const PartitionRef& partition) {
   if (committing()) commit_now();

@@ -34,7 +34,8 @@ class SimLedger final : public Ledger {
   bool applied() const { return stage_ == Stage::applied || stage_ == Stage::unknown_applied; }
   bool group_empty() const { return group_.empty(); }
 
-  // --- Ledger -----------------------------------------------------------------------------------------------------
+  // --- Ledger
+  // -----------------------------------------------------------------------------------------------------
   const HashKey& hash_key() const override;
   Opened open(const PartitionRef& partition) override;
   void reset(std::uint32_t slot, const Progress& progress, std::string_view origin) override;
@@ -64,9 +65,9 @@ class SimLedger final : public Ledger {
   bool gone_ = false;
   Stage stage_ = Stage::open;
   std::vector<Joiner> group_;
-  std::uint64_t number_ = 0;         ///< of the group being committed
+  std::uint64_t number_ = 0;  ///< of the group being committed
   std::uint64_t lost_groups_ = 0;
-  bool settled_early_ = false;       ///< by a mutant
+  bool settled_early_ = false;  ///< by a mutant
   std::vector<SimSession*> sessions_;
 };
 

@@ -28,10 +28,11 @@ Node::Parts::Parts(Node& node)
       handler(node.history_, source),
       executor(node.history_, ledger, handler, node.policy_, node),
       pipeline({source, ledger, node.traits_, executor, node.history_.clock, node.options_,
-                static_cast<unsigned>(node.history_.scenario.workers), /*seed=*/7, [](std::optional<Timestamp>) {}}) {}
+                static_cast<unsigned>(node.history_.scenario.workers), /*seed=*/7,
+                [](std::optional<Timestamp>) {}}) {}
 
-Node::Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options, StoreTraits traits,
-           int number)
+Node::Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options,
+           StoreTraits traits, int number)
     : history_(history),
       broker_(broker),
       store_(store),
@@ -114,8 +115,10 @@ void Node::note_crash() {
   history_.saw(in_flight ? Saw::crash_received : Saw::crash_idle);
   if (executor().anything_looked_up()) history_.saw(Saw::crash_looked_up);
   if (ledger().any_scope()) history_.saw(Saw::crash_in_scope);
-  if (ledger().committing()) history_.saw(ledger().applied() ? Saw::crash_after_apply : Saw::crash_before_apply);
-  else if (!ledger().group_empty()) history_.saw(Saw::crash_joined);
+  if (ledger().committing())
+    history_.saw(ledger().applied() ? Saw::crash_after_apply : Saw::crash_before_apply);
+  else if (!ledger().group_empty())
+    history_.saw(Saw::crash_joined);
   if (executor().anything_to_collect()) history_.saw(Saw::crash_settled);
   if (source().requests_pending()) history_.saw(Saw::crash_commit_sent);
 }
@@ -133,8 +136,10 @@ void Node::wait(std::chrono::milliseconds longest) {
     const bool store = ledger().has_work();
     if (count == 0 && !store) break;
     const std::size_t next = history_.choices.detail(static_cast<std::uint32_t>(count + store));
-    if (next < count) executor().step(able[next]);
-    else ledger().step();
+    if (next < count)
+      executor().step(able[next]);
+    else
+      ledger().step();
   }
   history_.saw(Saw::drain_deadline);
   history_.clock.advance(longest);

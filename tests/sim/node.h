@@ -1,5 +1,5 @@
-// One consumer process of a history: the real pipeline between simulated parts. Destroyed without a word when it
-// crashes.
+// One consumer process of a history: the real pipeline between simulated parts. Destroyed without a word when
+// it crashes.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,8 @@ class SimHandler final : public Handler {
 
 class Node final : Blocked {
  public:
-  Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options, StoreTraits traits, int number);
+  Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options, StoreTraits traits,
+       int number);
 
   bool up() const { return parts_.has_value(); }
   void start();
@@ -36,8 +37,8 @@ class Node final : Blocked {
   void leave();
   void crash();
 
-  bool paused = false;       ///< its I/O thread stands still
-  bool all_paused = false;   ///< … and its workers too
+  bool paused = false;      ///< its I/O thread stands still
+  bool all_paused = false;  ///< … and its workers too
 
   SimSource& source() { return parts_->source; }
   SimLedger& ledger() { return parts_->ledger; }

@@ -39,7 +39,9 @@ Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limi
 Limits shrink(std::uint64_t seed, const std::string& invariant) {
   Sightings unused;
   Limits smallest;
-  const auto still = [&](const Limits& limits) { return run_history(seed, unused, limits).invariant == invariant; };
+  const auto still = [&](const Limits& limits) {
+    return run_history(seed, unused, limits).invariant == invariant;
+  };
   const auto accept = [&](Limits smaller) {
     if (!still(smaller)) return false;
     smallest = smaller;
@@ -101,17 +103,38 @@ Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs) {
   for (unsigned i = 1; i < jobs; ++i) threads.emplace_back(work);
   work();
   for (auto& thread : threads) thread.join();
-  std::sort(all.first.begin(), all.first.end(), [](const Violation& a, const Violation& b) { return a.seed < b.seed; });
+  std::sort(all.first.begin(), all.first.end(),
+            [](const Violation& a, const Violation& b) { return a.seed < b.seed; });
   return all;
 }
 
 const char* name_of(Fault fault) {
-  static constexpr const char* names[] = {
-      "crash",          "crash_inside", "revoke",        "lose",           "pause",        "stop",
-      "commit_refused", "commit_late",  "answer_lost",   "late_notice",    "store_busy",   "group_lost",
-      "commit_failed",  "commit_unknown", "store_gone",  "statement_failed", "handler_retry", "handler_dead_letter",
-      "handler_throws", "slow_handler", "wall_jump",     "copy",           "conflict",     "no_id",
-      "gap",            "restore"};
+  static constexpr const char* names[] = {"crash",
+                                          "crash_inside",
+                                          "revoke",
+                                          "lose",
+                                          "pause",
+                                          "stop",
+                                          "commit_refused",
+                                          "commit_late",
+                                          "answer_lost",
+                                          "late_notice",
+                                          "store_busy",
+                                          "group_lost",
+                                          "commit_failed",
+                                          "commit_unknown",
+                                          "store_gone",
+                                          "statement_failed",
+                                          "handler_retry",
+                                          "handler_dead_letter",
+                                          "handler_throws",
+                                          "slow_handler",
+                                          "wall_jump",
+                                          "copy",
+                                          "conflict",
+                                          "no_id",
+                                          "gap",
+                                          "restore"};
   static_assert(std::size(names) == static_cast<std::size_t>(Fault::count));
   return names[static_cast<std::size_t>(fault)];
 }

@@ -24,7 +24,8 @@ struct Limits {
   int steps = INT32_MAX;
 };
 
-Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limits = {}, bool tracing = false);
+Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limits = {},
+                    bool tracing = false);
 
 /// A smaller history of the same seed that breaks the same promise.
 Limits shrink(std::uint64_t seed, const std::string& invariant);
@@ -36,9 +37,9 @@ struct Violation {
 
 struct Summary {
   std::uint64_t histories = 0;
-  std::uint64_t hash = 0;       ///< of all, in whatever order they ran
+  std::uint64_t hash = 0;  ///< of all, in whatever order they ran
   std::uint64_t violations = 0;
-  std::vector<Violation> first; ///< a few of them
+  std::vector<Violation> first;  ///< a few of them
   Sightings sightings;
   double cpu_seconds = 0;
 };

@@ -34,29 +34,31 @@ enum class Fault : std::uint8_t {
   handler_retry,
   handler_dead_letter,
   handler_throws,
-  slow_handler,      ///< the drain deadline passes
+  slow_handler,  ///< the drain deadline passes
   wall_jump,
-  copy,              ///< the producer sends an id again
-  conflict,          ///< … with another payload
+  copy,      ///< the producer sends an id again
+  conflict,  ///< … with another payload
   no_id,
-  gap,               ///< offsets without a message
-  restore,           ///< the store is put back to an earlier state while its node is down
+  gap,      ///< offsets without a message
+  restore,  ///< the store is put back to an earlier state while its node is down
   count,
 };
 
 struct Scenario {
   int nodes = 1;
   int workers = 2;
-  int messages = 4;       ///< sent in all, at most
-  int steps = 100;        ///< before everything is healed
+  int messages = 4;  ///< sent in all, at most
+  int steps = 100;   ///< before everything is healed
   Ordering ordering = Ordering::by_partition;
-  bool by_position = false;       ///< identity; only with one node
+  bool by_position = false;  ///< identity; only with one node
   int partitions = partition_count;
   std::size_t budget = 8;
   int attempts = 3;
   OnConflict on_conflict = OnConflict::park;
-  bool interrupts_once = false;   ///< the store says "interrupted" once per lost group, or until the next look_up
-  bool waits_for_others = false;  ///< an id in another node's open group: busy at once, or found out at the commit
+  bool interrupts_once =
+      false;  ///< the store says "interrupted" once per lost group, or until the next look_up
+  bool waits_for_others =
+      false;  ///< an id in another node's open group: busy at once, or found out at the commit
   std::uint32_t faults = 0;
 
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
@@ -96,9 +98,9 @@ inline Scenario Scenario::tiny(int nodes) {
   auto allow = [&s](std::initializer_list<Fault> faults) {
     for (Fault f : faults) s.faults |= 1u << static_cast<int>(f);
   };
-  allow({Fault::crash, Fault::crash_inside, Fault::revoke, Fault::lose, Fault::commit_refused, Fault::answer_lost,
-         Fault::group_lost, Fault::commit_failed, Fault::commit_unknown, Fault::handler_retry,
-         Fault::handler_dead_letter});
+  allow({Fault::crash, Fault::crash_inside, Fault::revoke, Fault::lose, Fault::commit_refused,
+         Fault::answer_lost, Fault::group_lost, Fault::commit_failed, Fault::commit_unknown,
+         Fault::handler_retry, Fault::handler_dead_letter});
   return s;
 }
 

@@ -39,10 +39,12 @@ bool search(int nodes, const SearchLimits& limits) {
     }
     more = advance(prefix, history.choices.taken());
   }
-  std::printf("%d node%s, 1 partition, 3 messages, 2 workers, at most %d faults and %d deviations: "
-              "histories %llu distinct %zu %s violations %llu\n",
-              nodes, nodes == 1 ? "" : "s", limits.faults, limits.deviations, static_cast<unsigned long long>(histories),
-              distinct.size(), more ? "(not all)" : "(all)", static_cast<unsigned long long>(violations));
+  std::printf(
+      "%d node%s, 1 partition, 3 messages, 2 workers, at most %d faults and %d deviations: "
+      "histories %llu distinct %zu %s violations %llu\n",
+      nodes, nodes == 1 ? "" : "s", limits.faults, limits.deviations,
+      static_cast<unsigned long long>(histories), distinct.size(), more ? "(not all)" : "(all)",
+      static_cast<unsigned long long>(violations));
   std::fflush(stdout);
   return violations == 0;
 }

@@ -1,5 +1,5 @@
-// The systematic search of a tiny world: every history with at most so many faults and so many deviations from the
-// usual order of events, one by one.
+// The systematic search of a tiny world: every history with at most so many faults and so many deviations
+// from the usual order of events, one by one.
 #pragma once
 
 #include <cstdint>

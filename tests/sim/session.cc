@@ -30,7 +30,8 @@ Seen SimSession::seen(const Record& record) const {
     return Seen::duplicate;
   if (!record.id) return Seen::fresh;
   auto compare = [&](std::uint64_t remembered) {
-    return remembered && record.fingerprint && remembered != record.fingerprint ? Seen::conflict : Seen::duplicate;
+    return remembered && record.fingerprint && remembered != record.fingerprint ? Seen::conflict
+                                                                                : Seen::duplicate;
   };
   for (const Joiner& joiner : ledger_.group_)
     if (joiner.remember && joiner.id == record.id) return compare(joiner.fingerprint);
@@ -70,7 +71,8 @@ bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
   if (ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id)) return true;
   if (history_.scenario.waits_for_others)
     for (const SimLedger* other : ledger_.store_.ledgers)
-      if (other != &ledger_ && other->group_has(*record.id)) throw StoreError("its id is locked elsewhere", true);
+      if (other != &ledger_ && other->group_has(*record.id))
+        throw StoreError("its id is locked elsewhere", true);
   return false;
 }
 
@@ -100,8 +102,9 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
   joiner.kind = conclusion.kind;
   joiner.reason = conclusion.reason;
   joiner.id = record.id;
-  joiner.remember = record.id && conclusion.kind != Conclusion::Kind::skipped &&
-                    !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict);
+  joiner.remember =
+      record.id && conclusion.kind != Conclusion::Kind::skipped &&
+      !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict);
   joiner.fingerprint = record.fingerprint;
   joiner.partition = record.partition;
   joiner.from = record.from;

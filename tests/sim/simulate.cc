@@ -19,8 +19,10 @@ using namespace idem::sim;
 
 constexpr const char* usage =
     "simulate --histories N [--seed S] [--jobs J]   runs N random histories\n"
-    "simulate --replay SEED [--whole]               prints one, made as small as it still shows its violation\n"
-    "simulate --mutants [--seed S] [--histories N]  breaks each promise on purpose and wants to see it caught\n"
+    "simulate --replay SEED [--whole]               prints one, made as small as it still shows its "
+    "violation\n"
+    "simulate --mutants [--seed S] [--histories N]  breaks each promise on purpose and wants to see it "
+    "caught\n"
     "simulate --exhaustive [--faults F] [--deviations D] [--histories N]\n"
     "                                               all histories of a tiny world with at most F faults\n";
 
@@ -40,7 +42,8 @@ void read(Number& number, const char* text) {
   if (!text) throw std::invalid_argument("a number is missing");
   const char* end = text + std::strlen(text);
   const auto result = std::from_chars(text, end, number);
-  if (result.ec != std::errc{} || result.ptr != end) throw std::invalid_argument(std::string("not a number: ") + text);
+  if (result.ec != std::errc{} || result.ptr != end)
+    throw std::invalid_argument(std::string("not a number: ") + text);
 }
 
 Arguments parse(char** at) {
@@ -84,14 +87,15 @@ int run(const Arguments& a) {
   bool good = summary.violations == 0;
   for (std::size_t i = 0; i < summary.sightings.of.size(); ++i) {
     const bool missing = summary.sightings.of[i] == 0 && a.histories >= enough_to_see_everything;
-    std::printf("  %-56s %12llu%s\n", Sightings::name(i), static_cast<unsigned long long>(summary.sightings.of[i]),
-                missing ? "  NEVER SEEN" : "");
+    std::printf("  %-56s %12llu%s\n", Sightings::name(i),
+                static_cast<unsigned long long>(summary.sightings.of[i]), missing ? "  NEVER SEEN" : "");
     good &= !missing;
   }
   for (const Violation& v : summary.first)
-    std::printf("violation %s: %s; replay with --replay %llu\n", v.verdict.invariant.c_str(), v.verdict.detail.c_str(),
-                static_cast<unsigned long long>(v.seed));
-  std::printf("seeds %llu to %llu, %.0f histories/s per core, hash %016llx\n", static_cast<unsigned long long>(a.seed),
+    std::printf("violation %s: %s; replay with --replay %llu\n", v.verdict.invariant.c_str(),
+                v.verdict.detail.c_str(), static_cast<unsigned long long>(v.seed));
+  std::printf("seeds %llu to %llu, %.0f histories/s per core, hash %016llx\n",
+              static_cast<unsigned long long>(a.seed),
               static_cast<unsigned long long>(a.seed + a.histories - 1),
               static_cast<double>(summary.histories) / summary.cpu_seconds,
               static_cast<unsigned long long>(summary.hash));
@@ -126,13 +130,17 @@ int main(int, char** argv) try {
   Arguments a = parse(argv);
   silence_logs();
   switch (a.mode) {
-    case Arguments::Mode::histories: return run(a);
-    case Arguments::Mode::replay: return replay(a);
-    case Arguments::Mode::mutants: return run_mutants(a.seed, a.histories ? a.histories : 500'000) ? 0 : 1;
+    case Arguments::Mode::histories:
+      return run(a);
+    case Arguments::Mode::replay:
+      return replay(a);
+    case Arguments::Mode::mutants:
+      return run_mutants(a.seed, a.histories ? a.histories : 500'000) ? 0 : 1;
     case Arguments::Mode::exhaustive:
       if (a.histories) a.search.histories = a.histories;
       return run_search(a.search) ? 0 : 1;
-    case Arguments::Mode::none: break;
+    case Arguments::Mode::none:
+      break;
   }
   return 2;
 } catch (const std::invalid_argument& e) {

@@ -2,7 +2,8 @@
 
 namespace idem::sim {
 
-// --- Orders of the group ------------------------------------------------------------------------------------------
+// --- Orders of the group
+// ------------------------------------------------------------------------------------------
 
 void SimSource::order_assign(int partition) {
   broker_.give(partition, node_);
@@ -62,7 +63,8 @@ void SimSource::give_up(int partition, bool lost) {
   reader.held = false;
 }
 
-// --- Source -------------------------------------------------------------------------------------------------------
+// --- Source
+// -------------------------------------------------------------------------------------------------------
 
 void SimSource::poll(std::chrono::milliseconds, std::size_t limit) {
   obey_orders();
@@ -70,7 +72,8 @@ void SimSource::poll(std::chrono::milliseconds, std::size_t limit) {
     std::vector<CommitResult> answers;
     answers.swap(answers_);
     for (const CommitResult& r : answers)
-      history_.trace("node %d    learns commit %d: %s", node_, static_cast<int>(r.next), r.ok ? "ok" : "failed");
+      history_.trace("node %d    learns commit %d: %s", node_, static_cast<int>(r.next),
+                     r.ok ? "ok" : "failed");
     events_->on_committed(answers);
   }
   std::size_t room = limit;
@@ -167,8 +170,10 @@ void SimSource::commit(std::span<const Commit> commits, bool wait) {
     }
   }
   history_.crash_here(Saw::crash_after_commit);
-  if (wait) events_->on_committed(results);
-  else answers_.insert(answers_.end(), results.begin(), results.end());
+  if (wait)
+    events_->on_committed(results);
+  else
+    answers_.insert(answers_.end(), results.begin(), results.end());
 }
 
 void SimSource::broker_handles_next() {
@@ -180,10 +185,12 @@ CommitResult SimSource::handle(const Request& request) {
   CommitResult result{request.handle, request.next, false, true, ""};
   if (history_.fault(Fault::commit_refused, 4)) {
     history_.saw(Saw::commit_refused);
-    history_.trace("broker    refuses commit %d of partition %d", static_cast<int>(request.next), request.partition);
+    history_.trace("broker    refuses commit %d of partition %d", static_cast<int>(request.next),
+                   request.partition);
     return result;
   }
-  if (broker_.commit(request.partition, request.generation, request.next, request.metadata) == Broker::Answer::refused)
+  if (broker_.commit(request.partition, request.generation, request.next, request.metadata) ==
+      Broker::Answer::refused)
     return result;
   result.ok = true;
   if (history_.fault(Fault::answer_lost, 6)) {

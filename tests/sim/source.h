@@ -1,4 +1,5 @@
-// The Kafka-like side of one node: what its group client would do, with every answer at the mercy of the history.
+// The Kafka-like side of one node: what its group client would do, with every answer at the mercy of the
+// history.
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@ class SimSource final : public Source {
  public:
   SimSource(History& history, Broker& broker, int node) : history_(history), broker_(broker), node_(node) {}
 
-  // --- What the group does to it; noticed in the next poll --------------------------------------------------------
+  // --- What the group does to it; noticed in the next poll
+  // --------------------------------------------------------
   void order_assign(int partition);
   void order_revoke(int partition);
   /// The broker has given the partition away already.
@@ -31,7 +33,8 @@ class SimSource final : public Source {
   /// After the last message received of the partition.
   std::int64_t position(int partition) const { return readers_[index(partition)].next; }
 
-  // --- Source -----------------------------------------------------------------------------------------------------
+  // --- Source
+  // -----------------------------------------------------------------------------------------------------
   SourceTraits traits() const override { return {"sim", /*stable_positions=*/true}; }
   void start(SourceEvents& events, const SourceContext&) override { events_ = &events; }
   void poll(std::chrono::milliseconds wait, std::size_t limit) override;

@@ -1,7 +1,9 @@
-// A model of a transactional store with group commit: what a real one may do to its callers, without a database.
+// A model of a transactional store with group commit: what a real one may do to its callers, without a
+// database.
 //
-// SimStore is the durable part and outlives the nodes. A SimLedger is one node's volatile way into it: its open
-// group, and the COMMIT in progress, which advances in stages so that a node can die between any two of them.
+// SimStore is the durable part and outlives the nodes. A SimLedger is one node's volatile way into it: its
+// open group, and the COMMIT in progress, which advances in stages so that a node can die between any two of
+// them.
 #pragma once
 
 #include <array>
@@ -42,11 +44,11 @@ struct Joiner {
   Conclusion::Kind kind = Conclusion::Kind::done;
   ParkReason reason = ParkReason::dead_letter;
   bool is_skip = false;
-  bool remember = false;             ///< its id
+  bool remember = false;  ///< its id
   std::optional<IdKey> id;
   std::uint64_t fingerprint = 0;
   std::uint32_t partition = 0;
-  std::int64_t from = 0, to = 0;     ///< the offsets it closes; its own is to - 1 unless it is a skip
+  std::int64_t from = 0, to = 0;  ///< the offsets it closes; its own is to - 1 unless it is a skip
   std::uint64_t print = 0;
   std::vector<Effect> effects;
 };
@@ -88,7 +90,8 @@ class SimStore {
   void apply_effects(const std::vector<Joiner>& group);
   void apply_records(const std::vector<Joiner>& group, std::uint64_t number);
 
-  // --- A backup, taken now and then, put back while nothing runs --------------------------------------------------
+  // --- A backup, taken now and then, put back while nothing runs
+  // --------------------------------------------------
   void back_up() { backup_ = durable; }
   bool has_backup() const { return backup_.has_value(); }
   void restore() { durable = *std::exchange(backup_, std::nullopt); }

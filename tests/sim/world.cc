@@ -48,10 +48,12 @@ void World::run() {
   }
   if (!history_.violated()) heal();
   for (const Effect& effect : store_.durable.effects)
-    history_.mix(static_cast<std::uint64_t>(effect.partition) << 32 | static_cast<std::uint64_t>(effect.offset));
+    history_.mix(static_cast<std::uint64_t>(effect.partition) << 32 |
+                 static_cast<std::uint64_t>(effect.offset));
 }
 
-// --- What may happen next -----------------------------------------------------------------------------------------
+// --- What may happen next
+// -----------------------------------------------------------------------------------------
 
 void World::collect_events() {
   const Scenario& scenario = history_.scenario;
@@ -63,7 +65,8 @@ void World::collect_events() {
   if (scenario.has(Fault::wall_jump)) events_.push_back({Kind::wall, 0, 0, 1, true});
   if (scenario.has(Fault::restore)) {
     const auto& progress = store_.durable.progress;
-    if (!store_.has_backup() && std::all_of(progress.begin(), progress.end(), [](const Progress& p) { return p.started(); }))
+    if (!store_.has_backup() &&
+        std::all_of(progress.begin(), progress.end(), [](const Progress& p) { return p.started(); }))
       events_.push_back({Kind::backup, 0, 0, 1});
     if (store_.has_backup() && store_.ledgers.empty()) events_.push_back({Kind::restore, 0, 0, 8, true});
   }
@@ -77,11 +80,14 @@ void World::collect_events_of(int number) {
     events_.push_back({Kind::restart, id, 0, 4});
     return;
   }
-  if (n.paused) events_.push_back({Kind::resume, id, 0, 3});
-  else events_.push_back({Kind::turn, id, 0, 8});
+  if (n.paused)
+    events_.push_back({Kind::resume, id, 0, 3});
+  else
+    events_.push_back({Kind::turn, id, 0, 8});
   if (!n.all_paused) {
     for (std::size_t worker = 0; worker < n.executor().workers(); ++worker)
-      if (n.executor().can_step(worker)) events_.push_back({Kind::worker, id, static_cast<std::uint8_t>(worker), 6});
+      if (n.executor().can_step(worker))
+        events_.push_back({Kind::worker, id, static_cast<std::uint8_t>(worker), 6});
     if (n.ledger().has_work())
       events_.push_back({Kind::store, id, 0, static_cast<std::uint8_t>(n.ledger().committing() ? 6 : 2)});
   }
@@ -106,7 +112,8 @@ void World::collect_events_of_partition(int number) {
   Node& n = node(owner);
   if (scenario.has(Fault::revoke) && n.source().holds(number) && !n.source().ordered(number))
     events_.push_back({Kind::revoke, id, 0, 1, true});
-  if (scenario.has(Fault::lose)) events_.push_back({Kind::lose, id, 0, static_cast<std::uint8_t>(n.paused ? 3 : 1), true});
+  if (scenario.has(Fault::lose))
+    events_.push_back({Kind::lose, id, 0, static_cast<std::uint8_t>(n.paused ? 3 : 1), true});
 }
 
 const World::Event& World::choose() {
@@ -131,7 +138,8 @@ const World::Event& World::choose_systematically() {
     return last_done_[place(a)] < last_done_[place(b)];
   };
   std::stable_sort(events_.begin(), events_.end(), usual_first);
-  const auto faults = static_cast<std::size_t>(std::count_if(events_.begin(), events_.end(), [](const Event& e) { return e.is_fault; }));
+  const auto faults = static_cast<std::size_t>(
+      std::count_if(events_.begin(), events_.end(), [](const Event& e) { return e.is_fault; }));
   const std::size_t usual = events_.size() - faults;
   const std::size_t others = history_.choices.deviations_left() > 0 ? usual : std::min<std::size_t>(usual, 1);
   const std::size_t breaking = history_.choices.faults_left() > 0 ? faults : 0;
@@ -146,28 +154,38 @@ const World::Event& World::choose_systematically() {
   return events_[picked];
 }
 
-// --- What happens -------------------------------------------------------------------------------------------------
+// --- What happens
+// -------------------------------------------------------------------------------------------------
 
 void World::execute(const Event& event) {
-  history_.mix(static_cast<std::uint64_t>(event.kind) << 16 | static_cast<std::uint64_t>(event.node) << 8 | event.which);
+  history_.mix(static_cast<std::uint64_t>(event.kind) << 16 | static_cast<std::uint64_t>(event.node) << 8 |
+               event.which);
   const int number = event.node;
   switch (event.kind) {
-    case Kind::append: return broker_.append();
-    case Kind::turn: return node(number).turn();
-    case Kind::worker: return node(number).executor().step(event.which);
-    case Kind::store: return node(number).ledger().step();
-    case Kind::broker: return node(number).source().broker_handles_next();
+    case Kind::append:
+      return broker_.append();
+    case Kind::turn:
+      return node(number).turn();
+    case Kind::worker:
+      return node(number).executor().step(event.which);
+    case Kind::store:
+      return node(number).ledger().step();
+    case Kind::broker:
+      return node(number).source().broker_handles_next();
     case Kind::time: {
       static constexpr std::chrono::milliseconds leaps[] = {10ms, 1ms, 100ms, 1000ms, 2h};
       return history_.clock.advance(leaps[history_.choices.detail(std::size(leaps))]);
     }
-    case Kind::restart: return node(number).start();
-    case Kind::assign: return node(event.which).source().order_assign(number);
+    case Kind::restart:
+      return node(number).start();
+    case Kind::assign:
+      return node(event.which).source().order_assign(number);
     case Kind::crash:
       history_.trace("node %d    crashes", number);
       node(number).crash();
       return checker_.check_store();
-    case Kind::revoke: return node(broker_.partition(number).owner).source().order_revoke(number);
+    case Kind::revoke:
+      return node(broker_.partition(number).owner).source().order_revoke(number);
     case Kind::lose: {
       Node& owner = node(broker_.partition(number).owner);
       history_.trace("broker    takes partition %d away", number);
@@ -191,7 +209,8 @@ void World::execute(const Event& event) {
       static constexpr std::chrono::milliseconds jumps[] = {240h, -240h, 1h, -1h};
       return history_.clock.jump(jumps[history_.choices.detail(std::size(jumps))]);
     }
-    case Kind::backup: return store_.back_up();
+    case Kind::backup:
+      return store_.back_up();
     case Kind::restore:
       checker_.check_store();
       history_.trace("store     is put back to its backup");
@@ -200,7 +219,8 @@ void World::execute(const Event& event) {
   }
 }
 
-// --- The end ------------------------------------------------------------------------------------------------------
+// --- The end
+// ------------------------------------------------------------------------------------------------------
 
 void World::heal() {
   history_.trace("-- healing");

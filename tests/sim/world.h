@@ -1,4 +1,5 @@
-// A whole history: broker, store and nodes, the events that may happen next, the healing at the end, the verdict.
+// A whole history: broker, store and nodes, the events that may happen next, the healing at the end, the
+// verdict.
 #pragma once
 
 #include <array>
@@ -21,13 +22,28 @@ class World {
 
  private:
   enum class Kind : std::uint8_t {
-    append, turn, worker, store, broker, time,                                     // the usual
-    restart, assign, crash, revoke, lose, pause, resume, leave, wall, backup, restore,  // the group's doing, and faults
+    append,
+    turn,
+    worker,
+    store,
+    broker,
+    time,  // the usual
+    restart,
+    assign,
+    crash,
+    revoke,
+    lose,
+    pause,
+    resume,
+    leave,
+    wall,
+    backup,
+    restore,  // the group's doing, and faults
   };
   struct Event {
     Kind kind;
-    std::uint8_t node = 0;     ///< or partition
-    std::uint8_t which = 0;    ///< worker, or node to assign to
+    std::uint8_t node = 0;   ///< or partition
+    std::uint8_t which = 0;  ///< worker, or node to assign to
     std::uint8_t weight = 1;
     bool is_fault = false;
   };
