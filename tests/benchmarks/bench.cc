@@ -41,7 +41,9 @@ double quantile(std::vector<double> samples, double share) {
 std::chrono::duration<double, std::micro> cpu_time() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto microseconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec); };
+  const auto microseconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+  };
   return std::chrono::duration<double, std::micro>(microseconds(usage.ru_utime) + microseconds(usage.ru_stime));
 }
 
@@ -59,7 +61,8 @@ double SyncedFile::append() {
   using Clock = std::chrono::steady_clock;
   static const std::string page(4'096, 'x');
   const auto started = Clock::now();
-  if (::write(descriptor_, page.data(), page.size()) != static_cast<ssize_t>(page.size()) || ::fdatasync(descriptor_) != 0)
+  if (::write(descriptor_, page.data(), page.size()) != static_cast<ssize_t>(page.size()) ||
+      ::fdatasync(descriptor_) != 0)
     throw std::runtime_error("cannot sync " + file_.string());
   return std::chrono::duration<double, std::milli>(Clock::now() - started).count();
 }

@@ -64,7 +64,8 @@ class WatchedStore final : public TransactionalStore {
     void reset(std::uint32_t slot, const Progress& progress, std::string_view origin) override {
       ledger_->reset(slot, progress, origin);
     }
-    void skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std::uint64_t token, SettleListener& listener) override {
+    void skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std::uint64_t token,
+              SettleListener& listener) override {
       ledger_->skip(slot, from, to, token, listener);
     }
     std::unique_ptr<Session> session(SettleListener& listener) override {
@@ -105,7 +106,8 @@ Took round(const std::filesystem::path& directory, std::size_t count) {
   store.transact([](Transaction& tx) { tx.exec(make_effects); });
   WatchedStore watched(store);
   InsertRow handler;
-  Runtime runtime({.consumer = "bench", .identity = id_from_header("message-id"), .workers = 1, .report_interval = 0ms});
+  Runtime runtime(
+      {.consumer = "bench", .identity = id_from_header("message-id"), .workers = 1, .report_interval = 0ms});
   runtime.add(source, watched, handler);
   std::thread running([&] { (void)runtime.run(); });
 
@@ -146,8 +148,8 @@ void latency(const Scale& scale) {
     tails.push_back(quantile(took.messages, 0.99));
     sync_medians.push_back(quantile(took.syncs, 0.5));
     sync_tails.push_back(quantile(took.syncs, 0.99));
-    std::printf("  round %d: median %.2f ms, 99 %% below %.2f ms; bare fsync median %.2f ms, 99 %% below %.2f ms\n", i + 1,
-                medians.back(), tails.back(), sync_medians.back(), sync_tails.back());
+    std::printf("  round %d: median %.2f ms, 99 %% below %.2f ms; bare fsync median %.2f ms, 99 %% below %.2f ms\n",
+                i + 1, medians.back(), tails.back(), sync_medians.back(), sync_tails.back());
     std::fflush(stdout);
   }
   char target[120], reached[120];

@@ -49,8 +49,8 @@ void describe_machine() {
   utsname system{};
   uname(&system);
   std::printf("machine: %u cores, %s, Linux %s; fsync of 4 KiB in %s: %.2f ms, 99 %% below %.2f ms\n",
-              std::thread::hardware_concurrency(), processor().c_str(), system.release, scratch.path().parent_path().c_str(),
-              quantile(syncs, 0.5), quantile(syncs, 0.99));
+              std::thread::hardware_concurrency(), processor().c_str(), system.release,
+              scratch.path().parent_path().c_str(), quantile(syncs, 0.5), quantile(syncs, 0.99));
 #ifndef NDEBUG
   std::printf("NOT a release build: these figures mean nothing\n");
 #endif

@@ -79,16 +79,17 @@ void memory(const Scale& scale) {
         record.partition = static_cast<std::int32_t>(i % partitions);
         return record;
       });
-  std::printf("%zu messages of 1 KiB wait (%.0f MiB), the budget is %.0f MiB\n", count, static_cast<double>(count) / 1'024,
-              in_mebibytes(budget_bytes));
+  std::printf("%zu messages of 1 KiB wait (%.0f MiB), the budget is %.0f MiB\n", count,
+              static_cast<double>(count) / 1'024, in_mebibytes(budget_bytes));
   std::fflush(stdout);
 
   test::Scratch scratch("bench");
-  const auto finished = test::run({"/proc/self/exe", "memory-consumer", kafka().bootstrap(), topic,
-                                   (scratch / "memory.db").string()}, {}, 1h);
+  const auto finished = test::run(
+      {"/proc/self/exe", "memory-consumer", kafka().bootstrap(), topic, (scratch / "memory.db").string()}, {}, 1h);
   kafka().delete_topic(topic);
   std::size_t before = 0, highest = 0, done = 0;
-  if (!finished.status.ok() || std::sscanf(finished.output.c_str(), "%zu %zu %zu", &before, &highest, &done) != 3 || done != count)
+  if (!finished.status.ok() || std::sscanf(finished.output.c_str(), "%zu %zu %zu", &before, &highest, &done) != 3 ||
+      done != count)
     throw std::runtime_error("the consumer failed: " + finished.output);
 
   // The id index of this store: its filter and SQLite's page cache, in which the ids' pages lie.

@@ -36,7 +36,8 @@ double with_runtime(MemoryLog& log, std::size_t count) {
   MemorySource source(log);
   MemoryStore store;
   DoNothing handler;
-  Runtime runtime({.consumer = "bench", .identity = id_from_header("message-id"), .report_interval = std::chrono::milliseconds(0)});
+  Runtime runtime(
+      {.consumer = "bench", .identity = id_from_header("message-id"), .report_interval = std::chrono::milliseconds(0)});
   runtime.add(source, store, handler);
   const auto before = cpu_time();
   if (const Exit exit = runtime.run_until_caught_up(); !exit.ok()) throw std::runtime_error(exit.detail);
@@ -93,7 +94,8 @@ void overhead(const Scale& scale) {
     // A log of its own group each time: a committed offset would end the round at once.
     for (int p = 0; p < partitions; ++p) log.commit(p, 0, "");
     whole.push_back(with_runtime(log, count));
-    std::printf("  round %d: %.2f µs with idem, of which the memory store alone takes %.2f µs\n", i + 1, whole.back(), bare.back());
+    std::printf("  round %d: %.2f µs with idem, of which the memory store alone takes %.2f µs\n", i + 1, whole.back(),
+                bare.back());
   }
   std::printf("%zu messages of 100 bytes, 4 partitions, memory source and store, empty handler\n", count);
   std::printf("the memory store's calls alone, on one thread: %s µs\n", Spread(bare).to_string(2).c_str());

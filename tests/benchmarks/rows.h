@@ -23,7 +23,8 @@ Uuid from_hex(std::string_view text);
 std::string payload(std::uint64_t number);
 
 /// The table that a message's effect goes to, one row each.
-inline constexpr const char* make_effects = "CREATE TABLE IF NOT EXISTS effects (number INTEGER PRIMARY KEY, body BLOB)";
+inline constexpr const char* make_effects =
+    "CREATE TABLE IF NOT EXISTS effects (number INTEGER PRIMARY KEY, body BLOB)";
 inline constexpr const char* insert_effect = "INSERT INTO effects (body) VALUES ($1)";
 
 /// SQLite without idem: the settings of a SqliteStore, the effects table, and a table of ids with the same rows and

@@ -52,8 +52,8 @@ class InsertRow final : public Handler {
   }
 };
 
-// What a run cost. CPU time beside the rate: on a busy machine a program with more threads gets a larger share of it, and
-// CPU time is not fooled by that.
+// What a run cost. CPU time beside the rate: on a busy machine a program with more threads gets a larger share of it,
+// and CPU time is not fooled by that.
 struct Cost {
   double per_second = 0;
   double cpu_us = 0;  // a message, all threads
@@ -76,17 +76,20 @@ Cost with_idem(const Topic& topic) {
   test::Scratch scratch("bench");
   SqliteStore store({.path = (scratch / "bench.db").string(), .group_messages = group_messages});
   store.transact([](Transaction& tx) { tx.exec(make_effects); });
-  KafkaSource source({.topics = {topic.name()},
-                      .properties = {{"bootstrap.servers", kafka().bootstrap()}, {"group.id", test::unique_name("bench")}},
-                      .mode = KafkaOptions::Mode::fixed});
+  KafkaSource source(
+      {.topics = {topic.name()},
+       .properties = {{"bootstrap.servers", kafka().bootstrap()}, {"group.id", test::unique_name("bench")}},
+       .mode = KafkaOptions::Mode::fixed});
   InsertRow handler;
-  Runtime runtime({.consumer = "bench", .identity = id_from_header("message-id"), .report_interval = std::chrono::milliseconds(0)});
+  Runtime runtime(
+      {.consumer = "bench", .identity = id_from_header("message-id"), .report_interval = std::chrono::milliseconds(0)});
   runtime.add(source, store, handler);
   const Meter meter;
   if (const Exit exit = runtime.run_until_caught_up(); !exit.ok()) throw std::runtime_error(exit.detail);
   const Cost cost = meter.stop(topic.count());
   if (runtime.counters().done != topic.count())
-    throw std::runtime_error("done " + std::to_string(runtime.counters().done) + " of " + std::to_string(topic.count()));
+    throw std::runtime_error("done " + std::to_string(runtime.counters().done) + " of " +
+                             std::to_string(topic.count()));
   return cost;
 }
 
@@ -97,7 +100,8 @@ Cost bare_sqlite(std::size_t count) {
   const Meter meter;
   for (std::size_t i = 0; i < count;) {
     sqlite.begin();
-    for (std::size_t in_group = 0; in_group < group_messages && i < count; ++in_group, ++i) sqlite.insert(uuid(i), payload(i));
+    for (std::size_t in_group = 0; in_group < group_messages && i < count; ++in_group, ++i)
+      sqlite.insert(uuid(i), payload(i));
     sqlite.commit();
   }
   return meter.stop(count);
@@ -120,7 +124,8 @@ std::unique_ptr<rd_kafka_t, DestroyKafka> reader(const Topic& topic) {
                                                             {"enable.auto.commit", "false"},
                                                             {"auto.offset.reset", "earliest"}};
   for (const auto& [name, value] : properties)
-    if (rd_kafka_conf_set(conf, name, value.c_str(), why, sizeof why) != RD_KAFKA_CONF_OK) throw std::runtime_error(why);
+    if (rd_kafka_conf_set(conf, name, value.c_str(), why, sizeof why) != RD_KAFKA_CONF_OK)
+      throw std::runtime_error(why);
   std::unique_ptr<rd_kafka_t, DestroyKafka> client(rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why));
   if (!client) throw std::runtime_error(why);
   rd_kafka_poll_set_consumer(client.get());
@@ -144,10 +149,12 @@ Cost by_hand(const Topic& topic, std::size_t count) {
     rd_kafka_headers_t* headers = nullptr;
     const void* id = nullptr;
     std::size_t size = 0;
-    if (rd_kafka_message_headers(message.get(), &headers) || rd_kafka_header_get_last(headers, "message-id", &id, &size))
+    if (rd_kafka_message_headers(message.get(), &headers) ||
+        rd_kafka_header_get_last(headers, "message-id", &id, &size))
       throw std::runtime_error("a message without id");
     sqlite.begin();
-    sqlite.insert(from_hex({static_cast<const char*>(id), size}), {static_cast<const char*>(message->payload), message->len});
+    sqlite.insert(from_hex({static_cast<const char*>(id), size}),
+                  {static_cast<const char*>(message->payload), message->len});
     sqlite.commit();
     rd_kafka_commit_message(client.get(), message.get(), /*async=*/1);
     ++done;

@@ -12,13 +12,13 @@
 namespace idem::kills {
 
 enum class Act {
-  apply,          // write the effect
-  retry_first,    // the first call asks for a retry and has written nothing
-  write_retry,    // the first call writes the effect and asks for a retry: it has to be rolled back
-  write_throw,    // the first call writes the effect and throws
-  throw_int,      // the first call throws something that is not an exception
-  write_refuse,   // every call writes the effect and asks for the parking lot
-  never,          // every call writes the effect and asks for a retry, until the attempts are used up
+  apply,         // write the effect
+  retry_first,   // the first call asks for a retry and has written nothing
+  write_retry,   // the first call writes the effect and asks for a retry: it has to be rolled back
+  write_throw,   // the first call writes the effect and throws
+  throw_int,     // the first call throws something that is not an exception
+  write_refuse,  // every call writes the effect and asks for the parking lot
+  never,         // every call writes the effect and asks for a retry, until the attempts are used up
 };
 
 inline constexpr std::array<std::string_view, 7> act_names = {"apply",     "retry_first",  "write_retry", "write_throw",

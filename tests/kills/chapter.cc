@@ -58,7 +58,7 @@ void Chapter::cycle() {
   const bool killed = status->signal == SIGKILL;
   const bool left = ending.terminate_after && (status->ok() || status->signal == SIGTERM);
   if (!killed && !left) fail("the consumer ended with " + status->to_string() + " (" + ending.failpoints + ")");
-  endings_.ended(ending, !killed        ? Endings::Death::none
+  endings_.ended(ending, !killed     ? Endings::Death::none
                          : by_itself ? Endings::Death::at_point
                                      : Endings::Death::by_hand);
 }
@@ -95,13 +95,14 @@ Process Chapter::start(const std::string& until, const std::string& failpoints) 
   const auto any = [&](std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_); };
   test::ProcessOptions environment{.output = log_, .errors = log_};
   if (!failpoints.empty()) environment.environment["IDEM_FAILPOINT"] = failpoints;
-  return Process({options_.consumer, "bootstrap=" + options_.bootstrap, "topic=" + place_.topic, "group=" + place_.group,
-                  "store=" + place_.store.string(), "mode=" + std::string(options_.group ? "group" : "fixed"),
-                  "ordering=" + options_.ordering, "until=" + until,
-                  "retention_ms=" + std::to_string(std::chrono::milliseconds(Stream::retention).count()),
-                  "group_messages=" + std::to_string(group_sizes[any(std::size(group_sizes))]),
-                  "slow_us=" + std::to_string(until == "caught_up" ? 0 : 40 * any(3))},
-                 environment);
+  return Process(
+      {options_.consumer, "bootstrap=" + options_.bootstrap, "topic=" + place_.topic, "group=" + place_.group,
+       "store=" + place_.store.string(), "mode=" + std::string(options_.group ? "group" : "fixed"),
+       "ordering=" + options_.ordering, "until=" + until,
+       "retention_ms=" + std::to_string(std::chrono::milliseconds(Stream::retention).count()),
+       "group_messages=" + std::to_string(group_sizes[any(std::size(group_sizes))]),
+       "slow_us=" + std::to_string(until == "caught_up" ? 0 : 40 * any(3))},
+      environment);
 }
 
 void Chapter::send(std::size_t count) {
@@ -109,8 +110,6 @@ void Chapter::send(std::size_t count) {
   stream_.accepted(kafka_.produce(options_.topic, stream_.next(count)));
 }
 
-void Chapter::fail(const std::string& what) {
-  throw ChapterFailed(what + "\n" + test::tail(log_, 15));
-}
+void Chapter::fail(const std::string& what) { throw ChapterFailed(what + "\n" + test::tail(log_, 15)); }
 
 }  // namespace idem::kills

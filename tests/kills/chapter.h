@@ -22,9 +22,9 @@ struct ChapterOptions {
   std::string bootstrap;
   std::string topic;  ///< exists, with `partitions`
   std::int32_t partitions = 4;
-  std::string consumer;         ///< the program
-  bool idem = true;             ///< false: it is the raw loop
-  bool group = false;           ///< subscribe as a static member instead of reading fixed partitions
+  std::string consumer;  ///< the program
+  bool idem = true;      ///< false: it is the raw loop
+  bool group = false;    ///< subscribe as a static member instead of reading fixed partitions
   std::string ordering = "by_key";
   std::uint64_t seed = 1;
 };

@@ -68,8 +68,8 @@ class Check {
       sum_ += effect.amount;
       applied_at_.insert({effect.partition, effect.offset});
       if (effect.amount != place->second->amount)
-        found(Flaw::wrong_amount, name + " has " + std::to_string(effect.amount) + " and not " +
-                                      std::to_string(place->second->amount));
+        found(Flaw::wrong_amount,
+              name + " has " + std::to_string(effect.amount) + " and not " + std::to_string(place->second->amount));
     }
   }
 
@@ -88,8 +88,10 @@ class Check {
 
   void check_ids() {
     for (const auto& [id, traces] : by_id_) {
-      if (traces.effects > 1) found(Flaw::doubled, std::string(id) + " has " + std::to_string(traces.effects) + " effects");
-      if (traces.sent->fate == Fate::effect && traces.parked > 0) found(Flaw::wrong_end, std::string(id) + " was parked");
+      if (traces.effects > 1)
+        found(Flaw::doubled, std::string(id) + " has " + std::to_string(traces.effects) + " effects");
+      if (traces.sent->fate == Fate::effect && traces.parked > 0)
+        found(Flaw::wrong_end, std::string(id) + " was parked");
       if (traces.sent->fate == Fate::parked && traces.effects > 0)
         found(Flaw::wrong_end, std::string(id) + " had an effect and was to be parked");
     }
@@ -181,19 +183,32 @@ class Check {
 
 std::string_view to_string(Flaw flaw) {
   switch (flaw) {
-    case Flaw::lost: return "lost";
-    case Flaw::doubled: return "doubled";
-    case Flaw::phantom: return "phantom";
-    case Flaw::wrong_amount: return "wrong amount";
-    case Flaw::record_without_effect: return "record without effect";
-    case Flaw::effect_without_record: return "effect without record";
-    case Flaw::parked_twice: return "parked twice";
-    case Flaw::wrong_end: return "wrong end";
-    case Flaw::committed_too_far: return "committed too far";
-    case Flaw::progress_too_far: return "progress too far";
-    case Flaw::committed_past_store: return "committed past the store";
-    case Flaw::not_caught_up: return "not caught up";
-    case Flaw::out_of_order: return "out of order";
+    case Flaw::lost:
+      return "lost";
+    case Flaw::doubled:
+      return "doubled";
+    case Flaw::phantom:
+      return "phantom";
+    case Flaw::wrong_amount:
+      return "wrong amount";
+    case Flaw::record_without_effect:
+      return "record without effect";
+    case Flaw::effect_without_record:
+      return "effect without record";
+    case Flaw::parked_twice:
+      return "parked twice";
+    case Flaw::wrong_end:
+      return "wrong end";
+    case Flaw::committed_too_far:
+      return "committed too far";
+    case Flaw::progress_too_far:
+      return "progress too far";
+    case Flaw::committed_past_store:
+      return "committed past the store";
+    case Flaw::not_caught_up:
+      return "not caught up";
+    case Flaw::out_of_order:
+      return "out of order";
   }
   return "unknown";
 }

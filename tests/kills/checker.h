@@ -51,9 +51,9 @@ struct Evidence {
   std::vector<ParkedAt> parked;
   /// Which of the sent ids the store remembers; nullopt: not asked (a consumer without idem has no records).
   std::optional<std::set<std::string>> remembered;
-  std::int64_t remembers_from = 0;  ///< what is older may have been forgotten
-  std::map<std::int32_t, Progress> progress;        ///< the store's, per partition
-  std::map<std::int32_t, std::int64_t> committed;   ///< the broker's; no entry: nothing committed
+  std::int64_t remembers_from = 0;                 ///< what is older may have been forgotten
+  std::map<std::int32_t, Progress> progress;       ///< the store's, per partition
+  std::map<std::int32_t, std::int64_t> committed;  ///< the broker's; no entry: nothing committed
 };
 
 enum class Flaw {
@@ -64,12 +64,12 @@ enum class Flaw {
   record_without_effect,  // I3
   effect_without_record,  // I3
   parked_twice,
-  wrong_end,              // effect where it had to be parked, or the other way round
-  committed_too_far,      // I4: the broker was told "done" about a message without terminal record
-  progress_too_far,       // the store's watermark has passed such a message
-  committed_past_store,   // I11: the broker is ahead of the store
-  not_caught_up,          // I7: everything is done and the broker was not told so
-  out_of_order,           // I6: within a partition and key
+  wrong_end,             // effect where it had to be parked, or the other way round
+  committed_too_far,     // I4: the broker was told "done" about a message without terminal record
+  progress_too_far,      // the store's watermark has passed such a message
+  committed_past_store,  // I11: the broker is ahead of the store
+  not_caught_up,         // I7: everything is done and the broker was not told so
+  out_of_order,          // I6: within a partition and key
 };
 std::string_view to_string(Flaw flaw);
 

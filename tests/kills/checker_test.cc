@@ -96,8 +96,8 @@ TEST(Checker, AnEffectUnderTheNameOfAnother) {
   History h;
   h.remove_effect("b");
   h.evidence.effects.push_back({"b", 0, 0, "k2", 20});
-  expect_only(h.after_kill(), {Flaw::phantom, Flaw::record_without_effect, Flaw::committed_too_far,
-                               Flaw::progress_too_far});
+  expect_only(h.after_kill(),
+              {Flaw::phantom, Flaw::record_without_effect, Flaw::committed_too_far, Flaw::progress_too_far});
 }
 
 TEST(Checker, AParkedPhantom) {

@@ -1,8 +1,9 @@
-// The service that is killed: Kafka → idem → SQLite. Its effect is a row in a table without any unique constraint, so
-// a second effect of a message would stand there for everybody to see.
+// The service that is killed: Kafka → idem → SQLite. Its effect is a row in a table without any unique constraint, so a
+// second effect of a message would stand there for everybody to see.
 //
-//   idem_kill_consumer bootstrap=… topic=… group=… store=FILE [mode=fixed|group] [ordering=by_key|by_partition|unordered]
-//                      [until=signal|caught_up] [group_messages=N] [slow_us=N] [retention_ms=N]
+//   idem_kill_consumer bootstrap=… topic=… group=… store=FILE [mode=fixed|group]
+//                      [ordering=by_key|by_partition|unordered] [until=signal|caught_up]
+//                      [group_messages=N] [slow_us=N] [retention_ms=N]
 //
 // Exit code 0: stopped or caught up, 1: the run ended with an error, 3: its books do not balance.
 
@@ -39,13 +40,17 @@ class KeepEffects final : public idem::Handler {
     tx.exec("INSERT INTO effects (id, partition, position, key, amount) VALUES ($1, $2, $3, $4, $5)", message.id,
             message.partition, message.offset, message.key, payload->amount);
     switch (payload->act) {
-      case Act::write_retry: return first ? idem::retry("asked to, with the effect written") : idem::done();
+      case Act::write_retry:
+        return first ? idem::retry("asked to, with the effect written") : idem::done();
       case Act::write_throw:
         if (first) throw std::runtime_error("asked to, with the effect written");
         return idem::done();
-      case Act::write_refuse: return idem::dead_letter("asked to");
-      case Act::never: return idem::retry_after(1ms, "asked to, every time");
-      default: return idem::done();
+      case Act::write_refuse:
+        return idem::dead_letter("asked to");
+      case Act::never:
+        return idem::retry_after(1ms, "asked to, every time");
+      default:
+        return idem::done();
     }
   }
 
@@ -100,8 +105,9 @@ void make_table(idem::SqliteStore& store) {
   for (int attempt = 1;; ++attempt) {
     try {
       return store.transact([](idem::Transaction& tx) {
-        tx.exec("CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, "
-                "amount INTEGER)");
+        tx.exec(
+            "CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, "
+            "amount INTEGER)");
       });
     } catch (const idem::StoreError& error) {
       if (!error.transient() || attempt == 3) throw;

@@ -39,7 +39,8 @@ Ending Endings::at_random(bool group) {
   ending.kill_after = microseconds(below(longest_life_.count())) + (group ? to_join : 0us);
   if (points_ && below(one_in_is_long) == 0) ending.kill_after += long_life;
   // Some die while they leave.
-  if (below(8) == 0) ending.terminate_after = ending.kill_after - microseconds(below(ending.kill_after.count() / 2 + 1));
+  if (below(8) == 0)
+    ending.terminate_after = ending.kill_after - microseconds(below(ending.kill_after.count() / 2 + 1));
   // Some have been through an error before.
   if (!points_ || below(4) != 0) return ending;
   const auto all = failpoints();

@@ -15,9 +15,9 @@
 namespace idem::kills {
 
 struct Ending {
-  const Failpoint* point = nullptr;  ///< where it is to die; nullptr: by SIGKILL from outside
-  std::string failpoints;            ///< IDEM_FAILPOINT of this life; empty: none
-  std::chrono::microseconds kill_after{0};            ///< how long it may live at most
+  const Failpoint* point = nullptr;                          ///< where it is to die; nullptr: by SIGKILL from outside
+  std::string failpoints;                                    ///< IDEM_FAILPOINT of this life; empty: none
+  std::chrono::microseconds kill_after{0};                   ///< how long it may live at most
   std::optional<std::chrono::microseconds> terminate_after;  ///< SIGTERM before that
 };
 

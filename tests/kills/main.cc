@@ -45,8 +45,10 @@ class Kafka {
   const std::string& bootstrap() const { return real_ ? real_->bootstrap() : mock_->bootstrap(); }
   void create_topic(const std::string& name, int partitions) {
     // The messages are stamped in the past, and are not to be tidied away.
-    if (real_) real_->create_topic(name, partitions, {{"retention.ms", "-1"}});
-    else mock_->create_topic(name, partitions);
+    if (real_)
+      real_->create_topic(name, partitions, {{"retention.ms", "-1"}});
+    else
+      mock_->create_topic(name, partitions);
   }
 
  private:
@@ -77,12 +79,13 @@ class Run {
 
  private:
   void read_chapter(int number) {
-    static constexpr Kind kinds[] = {{"by_key", false}, {"by_partition", true}, {"unordered", false},
-                                     {"by_partition", false}, {"by_key", true}};
+    static constexpr Kind kinds[] = {
+        {"by_key", false}, {"by_partition", true}, {"unordered", false}, {"by_partition", false}, {"by_key", true}};
     Kind kind = kinds[number % std::size(kinds)];
     if (!options_.real || !options_.idem) kind.group = false;  // no static members there, and a join takes seconds
     // Joining a group is ten times slower than reading fixed partitions: fewer of these.
-    const std::size_t length = std::clamp<std::size_t>(options_.cycles / (kind.group ? 20 : 4), 5, kind.group ? 60 : 400);
+    const std::size_t length =
+        std::clamp<std::size_t>(options_.cycles / (kind.group ? 20 : 4), 5, kind.group ? 60 : 400);
 
     ChapterOptions chapter_options;
     chapter_options.bootstrap = kafka_.bootstrap();
@@ -115,8 +118,9 @@ class Run {
     for (const auto& [flaw, count] : verdict.count) flaws_[flaw] += count;
     std::fflush(stdout);
     if (!verdict.clean() && options_.idem)
-      throw ChapterFailed("the check after " + std::to_string(endings_.kills()) + " kills found flaws; what is left is in " +
-                          chapter.directory().string() + " (kept with --keep)");
+      throw ChapterFailed("the check after " + std::to_string(endings_.kills()) +
+                          " kills found flaws; what is left is in " + chapter.directory().string() +
+                          " (kept with --keep)");
   }
 
   int report() const {
@@ -136,7 +140,8 @@ class Run {
       }
     }
     std::printf("%zu messages, %.0f s, seed %lu\n", messages_, seconds, options_.seed);
-    for (const auto& [flaw, count] : flaws_) std::printf("FLAW %zu × %s\n", count, std::string(to_string(flaw)).c_str());
+    for (const auto& [flaw, count] : flaws_)
+      std::printf("FLAW %zu × %s\n", count, std::string(to_string(flaw)).c_str());
     if (!failed_.empty()) std::printf("FAILED: %s\n", failed_.c_str());
     const auto count = [&](Flaw flaw) { return flaws_.contains(flaw) ? flaws_.at(flaw) : 0; };
     std::printf("cycles %zu lost %zu doubled %zu\n", endings_.kills(), count(Flaw::lost), count(Flaw::doubled));
@@ -169,11 +174,16 @@ Options parse(int count, char** words) {
       if (++i == count) wrong_usage(word + " needs a value");
       return words[i];
     };
-    if (word == "--cycles") options.cycles = std::stoul(value());
-    else if (word == "--seed") options.seed = std::stoul(value());
-    else if (word == "--keep") setenv("IDEM_KEEP_SCRATCH", "1", 1);
-    else if (word == "--random-only") options.points = false;
-    else if (word == "--consumer") options.consumer = value();
+    if (word == "--cycles")
+      options.cycles = std::stoul(value());
+    else if (word == "--seed")
+      options.seed = std::stoul(value());
+    else if (word == "--keep")
+      setenv("IDEM_KEEP_SCRATCH", "1", 1);
+    else if (word == "--random-only")
+      options.points = false;
+    else if (word == "--consumer")
+      options.consumer = value();
     else if (word == "--raw") {
       options.consumer = here + "idem_kill_raw_consumer";
       options.idem = options.points = false;

@@ -62,12 +62,14 @@ class Database {
  public:
   explicit Database(const std::string& path) {
     check(sqlite3_open(path.c_str(), &database_) == SQLITE_OK, "open " + path);
-    for (const char* sql : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-                            "CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, "
-                            "amount INTEGER)"})
+    for (const char* sql :
+         {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+          "CREATE TABLE IF NOT EXISTS effects (id TEXT, partition INTEGER, position INTEGER, key TEXT, "
+          "amount INTEGER)"})
       check(sqlite3_exec(database_, sql, nullptr, nullptr, nullptr) == SQLITE_OK, sql);
-    check(sqlite3_prepare_v2(database_, "INSERT INTO effects VALUES (?, ?, ?, ?, ?)", -1, &insert_, nullptr) == SQLITE_OK,
-          "prepare");
+    check(
+        sqlite3_prepare_v2(database_, "INSERT INTO effects VALUES (?, ?, ?, ?, ?)", -1, &insert_, nullptr) == SQLITE_OK,
+        "prepare");
   }
 
   void apply(const Item& item) {
@@ -115,7 +117,8 @@ std::string text(const void* data, std::size_t size) {
 }
 
 Item copy(const rd_kafka_message_t& message) {
-  Item item{{}, text(message.key, message.key_len), text(message.payload, message.len), message.partition, message.offset};
+  Item item{
+      {}, text(message.key, message.key_len), text(message.payload, message.len), message.partition, message.offset};
   rd_kafka_headers_t* headers = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;

@@ -11,7 +11,8 @@ constexpr std::size_t keys_per_partition = 8;
 constexpr std::size_t remembered_for_repeats = 1'000;
 constexpr std::int64_t ms_between_messages = 4'000;
 constexpr std::chrono::days age_of_the_first{60};
-static_assert(2 * static_cast<std::int64_t>(remembered_for_repeats) * ms_between_messages < std::chrono::milliseconds(Stream::retention).count());
+static_assert(2 * static_cast<std::int64_t>(remembered_for_repeats) * ms_between_messages <
+              std::chrono::milliseconds(Stream::retention).count());
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -87,10 +88,10 @@ Stream::Draft Stream::contradict() {
   Draft first = plain_[which];
   const auto is_it = [&](const Sent& sent) { return sent.id == first.sent.id; };
   const bool simple = first.sent.fate == Fate::effect && Payload::parse(first.payload)->act == Act::apply;
-  const auto in_sent = std::count_if(sent_.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(sent_.size(), 20'000)),
-                                     sent_.end(), is_it);
-  const auto in_awaiting = std::count_if(awaiting_.begin(), awaiting_.end(),
-                                         [&](const Draft& draft) { return is_it(draft.sent); });
+  const auto in_sent = std::count_if(
+      sent_.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(sent_.size(), 20'000)), sent_.end(), is_it);
+  const auto in_awaiting =
+      std::count_if(awaiting_.begin(), awaiting_.end(), [&](const Draft& draft) { return is_it(draft.sent); });
   if (!simple || in_sent + in_awaiting != 1) return repeat();
   plain_.erase(plain_.begin() + static_cast<std::ptrdiff_t>(which));
   for (Sent& sent : sent_)

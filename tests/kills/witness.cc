@@ -105,7 +105,8 @@ std::vector<ParkedAt> parked_in(Ledger& ledger) {
   for (;;) {
     const auto page = ledger.parked(after);
     if (page.empty()) return parked;
-    for (const ParkedMessage& message : page) parked.push_back({message.id, message.partition.partition, message.offset});
+    for (const ParkedMessage& message : page)
+      parked.push_back({message.id, message.partition.partition, message.offset});
     after = page.back().number;
   }
 }
