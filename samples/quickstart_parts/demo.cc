@@ -5,12 +5,12 @@
 //
 // DIRECTORY receives the databases, the senders' ledgers and the logs. SECONDS is how long sending takes. For
 // each consumer there is a fresh broker, a fresh database and the same stream sent at the same pace.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <optional>
 #include <random>
 #include <sstream>

@@ -5,6 +5,7 @@
 //   sender BOOTSTRAP_SERVERS LEDGER_FILE MESSAGES SECONDS SEED
 #include <librdkafka/rdkafkacpp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
