@@ -45,8 +45,7 @@ TEST_F(KafkaFaults, a_partition_that_the_topic_does_not_have) {
     running.start();
     FAIL() << "started";
   } catch (const std::invalid_argument& refused) {
-    EXPECT_NE(std::string(refused.what()).find("names 2, but topic \"orders\" has 2 partitions"),
-              std::string::npos)
+    EXPECT_NE(std::string(refused.what()).find("names 2, but topic \"orders\" has 2 partitions"), std::string::npos)
         << refused.what();
   }
 }
@@ -66,8 +65,7 @@ TEST_F(KafkaFaults, commits_that_can_never_succeed) {
   RunningSource running(options());
   running.start();
   ASSERT_TRUE(read_both(running));
-  for (int error :
-       {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE}) {
+  for (int error : {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE}) {
     broker.fail_next(KafkaRequest::offset_commit, {error});
     CommitResult result = running.commit(0, 1);
     EXPECT_TRUE(!result.ok && !result.retriable) << result.error;
@@ -108,9 +106,7 @@ TEST_F(KafkaFaults, stop_ends_though_the_broker_is_gone) {
 TEST_F(KafkaFaults, an_exception_of_the_runtime_comes_out_of_poll) {
   RunningSource running(options_for(broker.bootstrap(), "orders", "members", KafkaOptions::Mode::group,
                                     {{"session.timeout.ms", "6000"}}));
-  running.recorder.start = [](const AssignedPartition&) -> StartAt {
-    throw std::runtime_error("refused by the test");
-  };
+  running.recorder.start = [](const AssignedPartition&) -> StartAt { throw std::runtime_error("refused by the test"); };
   running.start();
   EXPECT_THROW(running.until([] { return false; }), std::runtime_error);
 }

@@ -33,8 +33,7 @@ void expect_says(const std::string& text, const std::vector<std::string>& words)
 }
 
 TEST(KafkaOptionsTest, a_property_that_does_not_exist) {
-  expect_says(refusal_of("enable.autocommit", "false"),
-              {"enable.autocommit", "No such configuration property"});
+  expect_says(refusal_of("enable.autocommit", "false"), {"enable.autocommit", "No such configuration property"});
 }
 
 TEST(KafkaOptionsTest, a_bad_value) {
@@ -52,8 +51,7 @@ TEST(KafkaOptionsTest, what_commits_by_itself) {
 }
 
 TEST(KafkaOptionsTest, no_end_of_partition) {
-  expect_says(refusal_of("enable.partition.eof", "false"),
-              {"enable.partition.eof=false", "transaction marker"});
+  expect_says(refusal_of("enable.partition.eof", "false"), {"enable.partition.eof=false", "transaction marker"});
 }
 
 TEST(KafkaOptionsTest, the_cooperative_assignor_where_it_is_broken) {

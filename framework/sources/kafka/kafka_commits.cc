@@ -39,8 +39,8 @@ bool is_final(rd_kafka_resp_err_t error) {
 PartitionList list_of(std::span<const Commit> commits) {
   PartitionList list = make_list(commits.size());
   for (const Commit& commit : commits) {
-    rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(
-        list.get(), commit.partition.topic.c_str(), commit.partition.partition);
+    rd_kafka_topic_partition_t* element =
+        rd_kafka_topic_partition_list_add(list.get(), commit.partition.topic.c_str(), commit.partition.partition);
     element->offset = commit.next;
     if (commit.metadata.empty()) continue;
     element->metadata = rd_kafka_mem_malloc(nullptr, commit.metadata.size());  // the list frees it
@@ -56,8 +56,8 @@ Commits::Batch& Commits::dispatch(std::span<const Commit> commits, rd_kafka_queu
   Batch& batch = under_way_.emplace_back(Batch{this, {commits.begin(), commits.end()}, {}});
   batch.self = std::prev(under_way_.end());
   PartitionList list = list_of(commits);
-  auto on_answer = [](rd_kafka_t* client, rd_kafka_resp_err_t error,
-                      rd_kafka_topic_partition_list_t* answered, void* opaque) {
+  auto on_answer = [](rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* answered,
+                      void* opaque) {
     Batch& mine = *static_cast<Batch*>(opaque);
     mine.owner->answer(mine, error, answered);
     rd_kafka_yield(client);  // the poll that served this returns and reports
@@ -92,16 +92,19 @@ void Commits::give_up() {
   while (!under_way_.empty()) answer(under_way_.front(), RD_KAFKA_RESP_ERR__DESTROY, nullptr);
 }
 
+/// When any partition has an error of its own, the error of the whole is only a copy of it. (librdkafka 2.0 writes the
+/// copy over the other partitions too: one may be reported as failed that was committed, never the other way round.)
 void Commits::answer(Batch& batch, int error, const rd_kafka_topic_partition_list_t* list) {
+  bool one_by_one = false;
+  for (int i = 0; list && i < list->cnt; ++i) one_by_one |= list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR;
   for (std::size_t i = 0; i < batch.commits.size(); ++i) {
     const Commit& commit = batch.commits[i];
     int own = error;
-    // The call as a whole may be well while one partition is not, and the other way round.
-    if (list)
-      for (int j = 0; j < list->cnt; ++j)
-        if (list->elems[j].partition == commit.partition.partition &&
-            commit.partition.topic == list->elems[j].topic)
-          own = list->elems[j].err ? list->elems[j].err : error;
+    if (one_by_one)
+      if (const auto* element =
+              rd_kafka_topic_partition_list_find(const_cast<rd_kafka_topic_partition_list_t*>(list),
+                                                 commit.partition.topic.c_str(), commit.partition.partition))
+        own = element->err;
     answered_.push_back(result(commit, own));
   }
   under_way_.erase(batch.self);
@@ -110,8 +113,8 @@ void Commits::answer(Batch& batch, int error, const rd_kafka_topic_partition_lis
 CommitResult Commits::result(const Commit& commit, int error) const {
   auto code = static_cast<rd_kafka_resp_err_t>(error);
   if (!code) return {commit.handle, commit.next, /*ok=*/true, /*retriable=*/true, ""};
-  std::string why = "cannot commit " + name_of(commit.partition) + " to group \"" + group_ +
-                    "\": " + rd_kafka_err2str(code);
+  std::string why =
+      "cannot commit " + name_of(commit.partition) + " to group \"" + group_ + "\": " + rd_kafka_err2str(code);
   if (fixed_ && means_not_a_member(code)) {
     why +=
         ". Members have subscribed to this group, and Kafka lets only those commit. Give this process a "

@@ -15,8 +15,8 @@ constexpr int cooperative_works_from = 0x020a00ff;
 
 bool is_secret(std::string_view name) {
   // Of sasl.oauthbearer.* the whole configuration may hold a client's secret.
-  static constexpr std::string_view words[] = {
-      "password", "secret", "ssl.key.pem", "sasl.oauthbearer.config", "sasl.jaas", "assertion"};
+  static constexpr std::string_view words[] = {"password",  "secret",   "ssl.key.pem", "sasl.oauthbearer.config",
+                                               "sasl.jaas", "assertion"};
   return std::any_of(std::begin(words), std::end(words),
                      [&](std::string_view word) { return name.find(word) != std::string_view::npos; });
 }
@@ -27,8 +27,7 @@ class Properties {
 
   void set(const std::string& name, const std::string& value) {
     char why[512] = "";
-    if (rd_kafka_conf_set(conf_.get(), name.c_str(), value.c_str(), why, sizeof why) == RD_KAFKA_CONF_OK)
-      return;
+    if (rd_kafka_conf_set(conf_.get(), name.c_str(), value.c_str(), why, sizeof why) == RD_KAFKA_CONF_OK) return;
     refuse("property " + name + ": " + redact(why, secrets_) +
            " (the names and values are those of librdkafka's CONFIGURATION.md)");
   }
@@ -80,8 +79,7 @@ void check_options(const KafkaOptions& options) {
 /// number of messages. A pause throws the prefetch away, so a single fetch is kept small.
 void set_defaults(Properties& properties, const SourceContext& context) {
   constexpr std::size_t cost_per_message = 256;
-  std::size_t half =
-      context.budget_bytes / 2;  // the other half is for the fetch under way when the queue fills up
+  std::size_t half = context.budget_bytes / 2;  // the other half is for the fetch under way when the queue fills up
   std::size_t messages = std::clamp<std::size_t>(half / cost_per_message, 1, 10'000'000);
   std::size_t kbytes = std::clamp<std::size_t>(half / 1024, 1, 2'097'151);
   std::size_t fetch_of_one_partition = std::clamp<std::size_t>(context.budget_bytes / 256, 64 << 10, 1 << 20);
@@ -114,8 +112,7 @@ constexpr Rule rules[] = {
     {"enable.partition.eof", "true",
      "without it the position stays before a trailing transaction marker and nobody knows when the end is "
      "reached"},
-    {"offset.store.method", "broker",
-     "offsets must be where the group's other members find them; leave it out"},
+    {"offset.store.method", "broker", "offsets must be where the group's other members find them; leave it out"},
 };
 
 void refuse_what_breaks_the_promise(const Properties& properties, const SourceContext& context) {
@@ -134,9 +131,8 @@ void refuse_what_breaks_the_promise(const Properties& properties, const SourceCo
   long prefetch = properties.number("queued.max.messages.kbytes");
   if (context.budget_bytes > 0 &&
       static_cast<std::size_t>(prefetch) * 1024 > std::max<std::size_t>(context.budget_bytes, 1024))
-    refuse("queued.max.messages.kbytes=" + std::to_string(prefetch) +
-           " is more than the runtime's budget of " + std::to_string(context.budget_bytes) +
-           " bytes; leave it out or raise the budget");
+    refuse("queued.max.messages.kbytes=" + std::to_string(prefetch) + " is more than the runtime's budget of " +
+           std::to_string(context.budget_bytes) + " bytes; leave it out or raise the budget");
 }
 
 Reset reset_policy(const std::string& value) {
@@ -159,8 +155,7 @@ Configuration configure(const KafkaOptions& options, const SourceContext& contex
   refuse_what_breaks_the_promise(properties, context);
 
   result.brokers = properties.get("bootstrap.servers");
-  if (result.brokers.empty())
-    refuse("property bootstrap.servers is missing: name a broker, such as localhost:9092");
+  if (result.brokers.empty()) refuse("property bootstrap.servers is missing: name a broker, such as localhost:9092");
   result.group = properties.get("group.id");
   if (result.group.empty())
     refuse("property group.id is missing: offsets are committed to a group, in Mode::fixed too");

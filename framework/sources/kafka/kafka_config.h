@@ -16,8 +16,8 @@ enum class Reset { earliest, latest, error };
 struct Configuration {
   Conf conf;
   std::string group;
-  std::string brokers;            ///< for error texts
-  Reset reset = Reset::earliest;  ///< where a reader without history begins; resolved here, not by librdkafka
+  std::string brokers;               ///< for error texts
+  Reset reset = Reset::earliest;     ///< where a reader without history begins; resolved here, not by librdkafka
   std::vector<std::string> secrets;  ///< values that must not appear in any text
 };
 

@@ -66,8 +66,9 @@ void Consumer::connect() {
   rd_kafka_conf_set_log_cb(conf, on_log);
   rd_kafka_conf_set_error_cb(conf, on_error);
   rd_kafka_conf_set_rebalance_cb(
-      conf, [](rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
-               void* opaque) { on_rebalance(client, error, list, opaque); });
+      conf, [](rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) {
+        on_rebalance(client, error, list, opaque);
+      });
   char why[512] = "";
   client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
   if (!client_) throw std::invalid_argument("Kafka source: " + redact(why, configuration_.secrets));
@@ -89,8 +90,8 @@ void Consumer::look_at_topics() {
       throw std::runtime_error(failure.what() + (last_refusal_.empty() ? "" : ": " + last_refusal_));
     }
     if (!count)
-      throw std::runtime_error("Kafka source: there is no topic \"" + name + "\" at " +
-                               configuration_.brokers + "; create it first or correct KafkaOptions::topics");
+      throw std::runtime_error("Kafka source: there is no topic \"" + name + "\" at " + configuration_.brokers +
+                               "; create it first or correct KafkaOptions::topics");
     partitions_.add_topic(name, std::move(handle), *count);
   }
   look_at_group(deadline);
@@ -122,16 +123,15 @@ void Consumer::assign_fixed() {
     for (std::int32_t number : numbers)
       if (static_cast<std::size_t>(number) >= topic.slots.size())
         throw std::invalid_argument("Kafka source: KafkaOptions::partitions names " + std::to_string(number) +
-                                    ", but topic \"" + topic.name + "\" has " +
-                                    std::to_string(topic.slots.size()) + " partitions, counted from 0");
+                                    ", but topic \"" + topic.name + "\" has " + std::to_string(topic.slots.size()) +
+                                    " partitions, counted from 0");
     for (const Slot& slot : topic.slots)
       if (numbers.empty() || std::find(numbers.begin(), numbers.end(), slot.ref.partition) != numbers.end())
         wanted.push_back(slot.ref);
   }
   PartitionList assigned = take_over(wanted);
   if (auto error = rd_kafka_assign(client_, assigned.get()))
-    throw std::runtime_error(std::string("Kafka source: cannot assign partitions: ") +
-                             rd_kafka_err2str(error));
+    throw std::runtime_error(std::string("Kafka source: cannot assign partitions: ") + rd_kafka_err2str(error));
 }
 
 // --- the path of a message
@@ -141,8 +141,7 @@ void Consumer::poll(milliseconds wait, std::size_t limit) {
   apply_pauses();
   // librdkafka serves rebalances, errors and answers to commits inside this call and returns for messages,
   // ends of partitions and wake().
-  auto patience =
-      commits_->any_answered() ? 0 : static_cast<int>(std::min(wait, milliseconds(1'000)).count());
+  auto patience = commits_->any_answered() ? 0 : static_cast<int>(std::min(wait, milliseconds(1'000)).count());
   for (std::size_t taken = 0; taken < limit; patience = 0) {
     MessageHandle received(rd_kafka_consumer_poll(client_, patience));
     if (!received) break;
@@ -187,12 +186,14 @@ bool Consumer::deliver(rd_kafka_message_t& received) {
   message.offset = received.offset;
   message.key = bytes(received.key, received.key_len);
   message.payload = bytes(received.payload, received.len);
-  set_headers(received);
+  if (!set_headers(received))
+    warn_once("headers " + name_of(slot->ref),
+              name_of(slot->ref) + ": the headers of the message at offset " + std::to_string(received.offset) +
+                  " cannot be read (librdkafka takes at most 100,000 of a message); it goes on without headers");
   message.headers = headers_;
   rd_kafka_timestamp_type_t kind;
   std::int64_t stamp = rd_kafka_message_timestamp(&received, &kind);
-  if (kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && stamp >= 0)
-    message.timestamp = Timestamp(milliseconds(stamp));
+  if (kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && stamp >= 0) message.timestamp = Timestamp(milliseconds(stamp));
 
   slot->next = received.offset + 1;
   slot->moved = true;
@@ -200,15 +201,17 @@ bool Consumer::deliver(rd_kafka_message_t& received) {
   return events_->on_message(slot->handle, message);
 }
 
-void Consumer::set_headers(rd_kafka_message_t& received) {
+/// False: there are some, and they cannot be read.
+bool Consumer::set_headers(rd_kafka_message_t& received) {
   headers_.clear();
   rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&received, &headers)) return;
+  if (auto error = rd_kafka_message_headers(&received, &headers)) return error == RD_KAFKA_RESP_ERR__NOENT;
   const char* name;
   const void* value;
   std::size_t size;
   for (std::size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &size); ++i)
     headers_.push_back({name, bytes(value, size)});
+  return true;
 }
 
 void Consumer::reached_end(rd_kafka_message_t& received) {
@@ -233,8 +236,7 @@ void Consumer::apply_pauses() {
   if (!std::exchange(pauses_changed_, false)) return;
   PartitionList pause = make_list(8), resume = make_list(8), seek = make_list(8);
   auto add = [](PartitionList& list, const Slot& slot) {
-    rd_kafka_topic_partition_list_add(list.get(), slot.ref.topic.c_str(), slot.ref.partition)->offset =
-        slot.next;
+    rd_kafka_topic_partition_list_add(list.get(), slot.ref.topic.c_str(), slot.ref.partition)->offset = slot.next;
   };
   for (Slot* slot : partitions_.held()) {
     if (!slot->read) continue;
@@ -276,6 +278,7 @@ void Consumer::look_around(TimePoint now) {
   if (now < next_check_) return;
   next_check_ = now + milliseconds(100);
   if (auto asked = watch_->report(*events_)) answered(*asked);
+  for (const std::string& topic : watch_->take_missing()) fatal("topic \"" + topic + "\" does not exist any more");
   look_for_silent_partitions(now);
 }
 
@@ -341,20 +344,17 @@ void Consumer::stop() {
 void Consumer::close() {
   Queue closing(rd_kafka_queue_new(client_));
   Deadline begun = steady_clock::now();
-  if (std::string error = text(Error(rd_kafka_consumer_close_queue(client_, closing.get())));
-      !error.empty()) {
+  if (std::string error = text(Error(rd_kafka_consumer_close_queue(client_, closing.get()))); !error.empty()) {
     runtime::log().warn("Kafka source: not closed properly: {}", redact(error, configuration_.secrets));
     return;
   }
   while (!rd_kafka_consumer_closed(client_)) {
     // The runtime's own draining is not counted.
     if (steady_clock::now() >= std::max(begun, last_rebalance_) + close_patience) {
-      runtime::log().warn(
-          "Kafka source: the group was not left in time; it will notice by session.timeout.ms");
+      runtime::log().warn("Kafka source: the group was not left in time; it will notice by session.timeout.ms");
       return;
     }
-    MessageHandle(
-        rd_kafka_consume_queue(closing.get(), 50));  // what was still under way is not delivered any more
+    MessageHandle(rd_kafka_consume_queue(closing.get(), 50));  // what was still under way is not delivered any more
   }
 }
 

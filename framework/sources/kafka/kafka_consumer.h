@@ -59,14 +59,13 @@ class Consumer {
   bool take(rd_kafka_message_s& received);
   bool deliver(rd_kafka_message_s& received);
   void reached_end(rd_kafka_message_s& received);
-  void set_headers(rd_kafka_message_s& received);
+  bool set_headers(rd_kafka_message_s& received);
   void apply_pauses();
   void report_commits();
   void look_around(TimePoint now);
 
   // --- rebalance
-  static void on_rebalance(rd_kafka_s* client, int error, rd_kafka_topic_partition_list_s* list,
-                           void* opaque);
+  static void on_rebalance(rd_kafka_s* client, int error, rd_kafka_topic_partition_list_s* list, void* opaque);
   void rebalance(int error, const rd_kafka_topic_partition_list_s& list);
   PartitionList take_over(std::span<const PartitionRef> partitions);
   void begin(const AssignedPartition& described, const StartAt& start);
@@ -77,6 +76,7 @@ class Consumer {
   static void on_error(rd_kafka_s* client, int error, const char* reason, void* opaque);
   static void on_log(const rd_kafka_s* client, int level, const char* facility, const char* line);
   void client_error(int error, std::string reason);
+  void client_is_dead();
   void partition_error(rd_kafka_message_s& received);
   void topic_is_gone(const std::string& topic);
   void fatal(const std::string& what);

@@ -34,8 +34,8 @@ bool leaves_records_out(rd_kafka_resp_err_t error) {
 }
 
 bool is_refused_login(int error) {
-  return error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-         error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED || error == RD_KAFKA_RESP_ERR__SSL;
+  return error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+         error == RD_KAFKA_RESP_ERR__SSL;
 }
 
 std::string advice(int error) {
@@ -56,20 +56,9 @@ std::string advice(int error) {
 
 }  // namespace
 
-void Consumer::on_error(rd_kafka_t* client, int error, const char* reason, void* opaque) {
+void Consumer::on_error(rd_kafka_t*, int error, const char* reason, void* opaque) {
   Consumer& self = *static_cast<Link*>(opaque)->consumer;
   std::string text = reason ? reason : "";
-  if (error == RD_KAFKA_RESP_ERR__FATAL) {
-    char why[512] = "";
-    error = rd_kafka_fatal_error(client, why, sizeof why);
-    text = why;
-    try {
-      if (self.events_) self.fatal(redact(text, self.configuration_.secrets) + advice(error));
-    } catch (...) {
-      if (!self.thrown_) self.thrown_ = std::current_exception();
-    }
-    return;
-  }
   try {
     if (self.events_) self.client_error(error, redact(std::move(text), self.configuration_.secrets));
   } catch (...) {
@@ -92,6 +81,7 @@ void Consumer::on_log(const rd_kafka_t* client, int level, const char* facility,
 
 /// Errors of the client as a whole: connections, logins, the group.
 void Consumer::client_error(int error, std::string reason) {
+  if (error == RD_KAFKA_RESP_ERR__FATAL) return client_is_dead();
   if (is_refused_login(error)) {
     last_refusal_ = reason;
     return;
@@ -110,6 +100,13 @@ void Consumer::client_error(int error, std::string reason) {
   warn_once(rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(error)), reason + advice(error));
 }
 
+/// librdkafka calls an error fatal when the client can do nothing any more, not even commit.
+void Consumer::client_is_dead() {
+  char why[512] = "";
+  auto error = rd_kafka_fatal_error(client_, why, sizeof why);
+  fatal(redact(why, configuration_.secrets) + advice(error));
+}
+
 /// The group's coordinator has answered what was asked then.
 void Consumer::answered(TimePoint asked) {
   last_refusal_.clear();
@@ -122,11 +119,11 @@ void Consumer::answered(TimePoint asked) {
 /// Errors that come in place of a message.
 void Consumer::partition_error(rd_kafka_message_t& received) {
   std::string topic = received.rkt ? rd_kafka_topic_name(received.rkt) : "";
-  std::string where = topic.empty()             ? ""
-                      : received.partition >= 0 ? name_of({topic, received.partition})
-                                                : topic;
+  std::string where = topic.empty() ? "" : received.partition >= 0 ? name_of({topic, received.partition}) : topic;
   std::string text = redact(rd_kafka_message_errstr(&received), configuration_.secrets);
   switch (received.err) {
+    case RD_KAFKA_RESP_ERR__FATAL:
+      return client_is_dead();
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
@@ -139,8 +136,7 @@ void Consumer::partition_error(rd_kafka_message_t& received) {
     case RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED:
       return fatal(text + advice(received.err));
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
-      return warn_once("max.poll",
-                       text + ". The group has given the partitions away; this process joins again");
+      return warn_once("max.poll", text + ". The group has given the partitions away; this process joins again");
     default:
       break;
   }
@@ -180,9 +176,8 @@ void Consumer::skipped_below_log_begin(Slot& slot, std::int64_t offset) {
   rd_kafka_get_watermark_offsets(client_, slot.ref.topic.c_str(), slot.ref.partition, &low, &high);
   if (low <= slot.next || low <= slot.log_begin) return;
   slot.log_begin = low;
-  events_->on_warning("Kafka source: " + name_of(slot.ref) +
-                      ": the broker deleted records before they were read, " + std::to_string(slot.next) +
-                      " up to at most " + std::to_string(std::min(low, offset) - 1) +
+  events_->on_warning("Kafka source: " + name_of(slot.ref) + ": the broker deleted records before they were read, " +
+                      std::to_string(slot.next) + " up to at most " + std::to_string(std::min(low, offset) - 1) +
                       ": its retention is shorter than this consumer's lag");
 }
 
@@ -219,13 +214,11 @@ void Consumer::nudge(std::vector<Slot*>& quiet) {
     Slot& slot = *quiet[i];
     if (ends[i] <= slot.next) continue;
     if (++slot.nudges > most_nudges)
-      return fatal(name_of(slot.ref) + " delivers nothing, though its log goes on to " +
-                   std::to_string(ends[i]) + " and it was asked for " + std::to_string(slot.next) +
-                   " several times");
+      return fatal(name_of(slot.ref) + " delivers nothing, though its log goes on to " + std::to_string(ends[i]) +
+                   " and it was asked for " + std::to_string(slot.next) + " several times");
     events_->on_warning("Kafka source: " + name_of(slot.ref) + " has been silent for 30 s at offset " +
                         std::to_string(slot.next) + " of " + std::to_string(ends[i]) + "; asking again");
-    rd_kafka_topic_partition_list_add(seek.get(), slot.ref.topic.c_str(), slot.ref.partition)->offset =
-        slot.next;
+    rd_kafka_topic_partition_list_add(seek.get(), slot.ref.topic.c_str(), slot.ref.partition)->offset = slot.next;
   }
   if (seek->cnt > 0) Error(rd_kafka_seek_partitions(client_, seek.get(), 1'000));
 }

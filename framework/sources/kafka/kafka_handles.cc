@@ -10,9 +10,7 @@ void Delete::operator()(rd_kafka_queue_s* queue) const { rd_kafka_queue_destroy(
 void Delete::operator()(rd_kafka_message_s* message) const { rd_kafka_message_destroy(message); }
 void Delete::operator()(rd_kafka_op_s* event) const { rd_kafka_event_destroy(event); }
 void Delete::operator()(rd_kafka_error_s* error) const { rd_kafka_error_destroy(error); }
-void Delete::operator()(rd_kafka_topic_partition_list_s* list) const {
-  rd_kafka_topic_partition_list_destroy(list);
-}
+void Delete::operator()(rd_kafka_topic_partition_list_s* list) const { rd_kafka_topic_partition_list_destroy(list); }
 
 PartitionList make_list(std::size_t capacity) {
   return PartitionList(rd_kafka_topic_partition_list_new(static_cast<int>(capacity)));

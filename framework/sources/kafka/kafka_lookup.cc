@@ -11,6 +11,7 @@ namespace idem::kafka {
 namespace {
 
 using std::chrono::steady_clock;
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)>;
 
 /// Answers that only mean "not yet": a coordinator or leader is being elected, a connection is being made.
 bool worth_repeating(rd_kafka_resp_err_t error) {
@@ -70,8 +71,8 @@ rd_kafka_resp_err_t worst_of(const rd_kafka_topic_partition_list_t& list) {
 bool has_controller(rd_kafka_t* client, Deadline deadline) {
   const rd_kafka_metadata_t* answer = nullptr;
   if (rd_kafka_metadata(client, /*all_topics=*/0, nullptr, &answer, remaining(deadline))) return false;
-  std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> metadata(
-      answer, rd_kafka_metadata_destroy);
+  std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> metadata(answer,
+                                                                                            rd_kafka_metadata_destroy);
   const std::int32_t controller = rd_kafka_controllerid(client, remaining(deadline));
   return std::any_of(metadata->brokers, metadata->brokers + metadata->broker_cnt,
                      [controller](const auto& broker) { return broker.id == controller; });
@@ -96,8 +97,7 @@ std::string topic_id(rd_kafka_t* client, const std::string& topic, Deadline dead
       rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event.get()), &count);
   if (count != 1 || rd_kafka_error_code(rd_kafka_TopicDescription_error(found[0]))) return "";
   const rd_kafka_Uuid_t* id = rd_kafka_TopicDescription_topic_id(found[0]);
-  if (!id || (rd_kafka_Uuid_most_significant_bits(id) == 0 && rd_kafka_Uuid_least_significant_bits(id) == 0))
-    return "";
+  if (!id || (rd_kafka_Uuid_most_significant_bits(id) == 0 && rd_kafka_Uuid_least_significant_bits(id) == 0)) return "";
   const char* printed = rd_kafka_Uuid_base64str(id);
   return printed ? printed : "";
 }
@@ -124,8 +124,7 @@ std::optional<std::int32_t> Lookup::partition_count(rd_kafka_topic_t* topic, Dea
   rd_kafka_resp_err_t error = ask(deadline, [&](int timeout) {
     const rd_kafka_metadata_t* answer = nullptr;
     if (auto failed = rd_kafka_metadata(client_, /*all_topics=*/0, topic, &answer, timeout)) return failed;
-    std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> metadata(
-        answer, rd_kafka_metadata_destroy);
+    Metadata metadata(answer, rd_kafka_metadata_destroy);
     if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     count = metadata->topics[0].partition_cnt;
     return metadata->topics[0].err;
@@ -136,8 +135,23 @@ std::optional<std::int32_t> Lookup::partition_count(rd_kafka_topic_t* topic, Dea
   return count;
 }
 
-std::vector<GroupOffset> Lookup::committed(std::span<const PartitionRef> partitions,
-                                           Deadline deadline) const {
+std::vector<std::string> Lookup::missing_topics(Deadline deadline) const {
+  std::vector<std::string> missing;
+  rd_kafka_resp_err_t error = ask(deadline, [&](int timeout) {
+    const rd_kafka_metadata_t* answer = nullptr;
+    // No topic named and not all of them: those that this client knows.
+    if (auto failed = rd_kafka_metadata(client_, /*all_topics=*/0, nullptr, &answer, timeout)) return failed;
+    Metadata metadata(answer, rd_kafka_metadata_destroy);
+    for (int i = 0; i < metadata->topic_cnt; ++i)
+      if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        missing.push_back(metadata->topics[i].topic);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  });
+  if (error) fail("cannot look up the topics", error);
+  return missing;
+}
+
+std::vector<GroupOffset> Lookup::committed(std::span<const PartitionRef> partitions, Deadline deadline) const {
   PartitionList list = list_of(partitions);
   rd_kafka_resp_err_t error = ask(deadline, [&](int timeout) {
     auto failed = rd_kafka_committed(client_, list.get(), timeout);
@@ -148,12 +162,10 @@ std::vector<GroupOffset> Lookup::committed(std::span<const PartitionRef> partiti
   std::vector<GroupOffset> found;
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& element = list->elems[i];
-    GroupOffset& offset =
-        found.emplace_back(GroupOffset{partitions[static_cast<std::size_t>(i)], std::nullopt, ""});
+    GroupOffset& offset = found.emplace_back(GroupOffset{partitions[static_cast<std::size_t>(i)], std::nullopt, ""});
     if (element.offset < 0) continue;
     offset.next = element.offset;
-    if (element.metadata)
-      offset.metadata.assign(static_cast<const char*>(element.metadata), element.metadata_size);
+    if (element.metadata) offset.metadata.assign(static_cast<const char*>(element.metadata), element.metadata_size);
     // What other clients wrote may count its closing NUL in.
     while (!offset.metadata.empty() && offset.metadata.back() == '\0') offset.metadata.pop_back();
   }
@@ -171,8 +183,7 @@ std::vector<std::int64_t> Lookup::bounds(std::span<const PartitionRef> partition
     auto failed = rd_kafka_offsets_for_times(client_, list.get(), timeout);
     return failed ? failed : worst_of(*list);
   });
-  if (error)
-    fail("cannot look up where the log of \"" + partitions.front().topic + "\" begins and ends", error);
+  if (error) fail("cannot look up where the log of \"" + partitions.front().topic + "\" begins and ends", error);
   std::vector<std::int64_t> found;
   for (int i = 0; i < list->cnt; ++i) found.push_back(list->elems[i].offset);
   return found;
@@ -189,8 +200,7 @@ std::string Lookup::origin(const std::string& topic, Deadline deadline) const {
   return origin;
 }
 
-std::vector<AssignedPartition> Lookup::describe(std::span<const PartitionRef> partitions,
-                                                Deadline deadline) const {
+std::vector<AssignedPartition> Lookup::describe(std::span<const PartitionRef> partitions, Deadline deadline) const {
   if (partitions.empty()) return {};
   std::vector<GroupOffset> offsets = committed(partitions, deadline);
   std::vector<std::int64_t> begins = bounds(partitions, Bound::begin, deadline);
@@ -202,8 +212,8 @@ std::vector<AssignedPartition> Lookup::describe(std::span<const PartitionRef> pa
     if (!origins.contains(topic)) origins[topic] = origin(topic, deadline);
     if (!offsets[i].next && configuration_.reset == Reset::error)
       throw std::runtime_error("Kafka source: auto.offset.reset=error, and group \"" + configuration_.group +
-                               "\" has committed nothing for " + topic + "[" +
-                               std::to_string(partitions[i].partition) + "]");
+                               "\" has committed nothing for " + topic + "[" + std::to_string(partitions[i].partition) +
+                               "]");
     described.push_back({.partition = partitions[i],
                          .committed = offsets[i].next,
                          .metadata = std::move(offsets[i].metadata),

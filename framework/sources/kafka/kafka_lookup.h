@@ -34,11 +34,13 @@ struct GroupOffset {
 /// nobody answered, the brokers.
 class Lookup {
  public:
-  Lookup(rd_kafka_s* client, const Configuration& configuration)
-      : client_(client), configuration_(configuration) {}
+  Lookup(rd_kafka_s* client, const Configuration& configuration) : client_(client), configuration_(configuration) {}
 
   /// How many partitions the topic has; nullopt if the cluster says that there is no such topic.
   std::optional<std::int32_t> partition_count(rd_kafka_topic_s* topic, Deadline deadline) const;
+
+  /// Which of the topics that this client reads do not exist any more.
+  std::vector<std::string> missing_topics(Deadline deadline) const;
 
   /// What the group has committed for each of these, in their order.
   std::vector<GroupOffset> committed(std::span<const PartitionRef> partitions, Deadline deadline) const;
@@ -49,8 +51,7 @@ class Lookup {
   enum class Bound { begin, end };
   /// First offset or next offset to be written, of each. With isolation.level=read_committed (the default)
   /// the end is the last stable offset, which is where such a reader's log ends.
-  std::vector<std::int64_t> bounds(std::span<const PartitionRef> partitions, Bound bound,
-                                   Deadline deadline) const;
+  std::vector<std::int64_t> bounds(std::span<const PartitionRef> partitions, Bound bound, Deadline deadline) const;
 
  private:
   std::string origin(const std::string& topic, Deadline deadline) const;

@@ -24,9 +24,8 @@ struct Slot {
   bool read = false;         ///< held, wanted by the runtime and not being revoked
   bool want_paused = false;  ///< what the runtime asked for …
   bool is_paused = false;    ///< … and what librdkafka was told
-  bool dropped =
-      false;  ///< records from `next` on were taken from librdkafka and not delivered: to be sought again
-  std::int64_t next = 0;       ///< the offset after the last one delivered or found empty
+  bool dropped = false;   ///< records from `next` on were taken from librdkafka and not delivered: to be sought again
+  std::int64_t next = 0;  ///< the offset after the last one delivered or found empty
   std::int64_t log_begin = 0;  ///< when assigned
   std::int64_t log_end = 0;    ///< when assigned
 
@@ -43,8 +42,7 @@ class Partitions {
  public:
   struct Topic {
     std::string name;
-    TopicHandle
-        handle;  ///< keeps the pointer valid that messages carry, so that comparing it names the topic
+    TopicHandle handle;  ///< keeps the pointer valid that messages carry, so that comparing it names the topic
     std::deque<Slot> slots;
   };
 

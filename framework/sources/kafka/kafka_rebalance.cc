@@ -52,8 +52,8 @@ void Consumer::rebalance(int error, const rd_kafka_topic_partition_list_t& list)
 void Consumer::answer_rebalance(bool gained, const rd_kafka_topic_partition_list_t& list) {
   std::string error;
   if (std::strcmp(rd_kafka_rebalance_protocol(client_), "COOPERATIVE") == 0) {
-    error = text(Error(gained ? rd_kafka_incremental_assign(client_, &list)
-                              : rd_kafka_incremental_unassign(client_, &list)));
+    error = text(
+        Error(gained ? rd_kafka_incremental_assign(client_, &list) : rd_kafka_incremental_unassign(client_, &list)));
   } else if (auto failed = rd_kafka_assign(client_, gained ? &list : nullptr)) {
     error = rd_kafka_err2str(failed);
   }
@@ -62,8 +62,7 @@ void Consumer::answer_rebalance(bool gained, const rd_kafka_topic_partition_list
 
 /// Asks what there is to know, lets the runtime decide, and answers what is to be fetched from where.
 PartitionList Consumer::take_over(std::span<const PartitionRef> partitions) {
-  std::vector<AssignedPartition> described =
-      lookup_->describe(partitions, steady_clock::now() + assign_patience);
+  std::vector<AssignedPartition> described = lookup_->describe(partitions, steady_clock::now() + assign_patience);
   std::vector<StartAt> starts = events_->on_assigned(described);
   if (starts.size() != described.size()) throw std::logic_error("on_assigned must answer for each partition");
   PartitionList assigned = make_list(starts.size());
@@ -71,8 +70,7 @@ PartitionList Consumer::take_over(std::span<const PartitionRef> partitions) {
     begin(described[i], starts[i]);
     if (!starts[i].read) continue;
     const PartitionRef& ref = described[i].partition;
-    rd_kafka_topic_partition_list_add(assigned.get(), ref.topic.c_str(), ref.partition)->offset =
-        starts[i].offset;
+    rd_kafka_topic_partition_list_add(assigned.get(), ref.topic.c_str(), ref.partition)->offset = starts[i].offset;
   }
   if (watch_) watch_->look_at(partitions_.all());
   return assigned;
