@@ -68,9 +68,9 @@ Transaction& SqliteSession::begin(const Record& record) {
 // --- The message's scope --------------------------------------------------------------------------------------
 
 void SqliteSession::touch() {
-  if (savepoint_is_gone())
+  if (hold_ && has_savepoint()) return;
+  if (hold_)
     throw TransactionError("the transaction was ended by an earlier error; nothing more can be written in it");
-  if (has_savepoint()) return;
   take_turn();
   try {
     enter_scope();
@@ -109,7 +109,7 @@ void SqliteSession::close_scope() {
 void SqliteSession::abandon() noexcept {
   if (scope_of_ == nullptr && !hold_) return;
   close_scope();
-  undo();
+  if (hold_) undo();
   hold_.reset();
 }
 
@@ -221,8 +221,9 @@ Joined SqliteSession::roll_back() {
   take_turn();
   if (!group_.alive()) group_.lose(std::nullopt);
   undo();
+  const Joined answer = interrupted() ? Joined::interrupted : Joined::joined;
   leave_turn();
-  return interrupted() ? Joined::interrupted : Joined::joined;
+  return answer;
 }
 
 void SqliteSession::yield() {
