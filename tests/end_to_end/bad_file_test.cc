@@ -145,6 +145,7 @@ TEST_F(BadFile, AForeignDatabaseBecomesAStoreBesideItsTables) {
   });
   EXPECT_TRUE(catch_up().exit.ok());
   EXPECT_EQ(value_in(file, "SELECT x FROM theirs"), "kept");
+  EXPECT_EQ(balance(), balanced);
 }
 
 TEST_F(BadFile, OfANewerVersion) {
