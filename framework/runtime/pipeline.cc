@@ -267,110 +267,7 @@ void Pipeline::on_committed(std::span<const CommitResult> results) {
   if (failed) next_commit_ = std::max(next_commit_, parts_.clock.now() + 50ms * (1 << commit_failures_));
 }
 
-// --- Assignments --------------------------------------------------------------------------------------------------
-
-std::vector<StartAt> Pipeline::on_assigned(std::span<const AssignedPartition> partitions) {
-  std::vector<StartAt> starts;
-  for (const AssignedPartition& assigned : partitions) starts.push_back(start_partition(assigned));
-  next_commit_ = parts_.clock.now();  // a first position is committed at once: a reset must find it (auto.offset.reset)
-  return starts;
-}
-
-StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
-  StartAt unread{{}, false, 0};
-  try {
-    Ledger::Opened opened;
-    core::StartDecision decision;
-    if (positions_) {
-      Accept accept = parts_.options.accept;
-      if (!parts_.store.durable) accept.empty_store = true;  // it forgets on exit, and says so
-      opened = parts_.ledger.open(assigned.partition);
-      decision = core::decide_start(assigned, opened.progress, opened.origin, parts_.store.id, accept);
-    } else {
-      decision.start = assigned.initial;
-      decision.progress.reset(assigned.initial);
-      opened.slot = Record::no_partition;
-    }
-    switch (decision.action) {
-      case core::StartDecision::Action::refuse:
-        end(ExitReason::refused, decision.why);
-        return unread;
-      case core::StartDecision::Action::stop_partition:
-        log().error("partition stopped: {}", decision.why);
-        if (stopped_partition_.empty()) stopped_partition_ = decision.why;
-        return unread;
-      case core::StartDecision::Action::read:
-        break;
-    }
-    if (!decision.why.empty()) log().warn("{}", decision.why);
-    if (positions_ && decision.changed) parts_.ledger.reset(opened.slot, decision.progress, assigned.origin);
-    assigned_[assigned.partition] = assigned;
-    const auto writer = core::store_in_metadata(assigned.metadata);
-    const bool ours = assigned.committed && writer && *writer == parts_.store.id;
-    Partition& p = core_.assign(assigned.partition, opened.slot, std::move(decision.progress), decision.start,
-                                ours ? assigned.committed : std::nullopt, decision.check);
-    p.paused = !mutated(Mutant::budget_ignored_at_start) && (leaving_ || core_.wants_pause(p));
-    return {p.handle(), true, decision.start, p.paused};
-  } catch (const StoreError& e) {
-    end(ExitReason::store_failed, e.what());
-    return unread;
-  }
-}
-
-void Pipeline::on_revoked(std::span<const PartitionHandle> partitions) {
-  std::vector<PartitionHandle> held;
-  for (PartitionHandle handle : partitions)
-    if (core_.find(handle)) held.push_back(handle);
-  if (held.empty()) return;
-  (void)IDEM_FAILPOINT("io.revoke_begin");
-  for (PartitionHandle handle : held) core_.hold(handle);
-  const auto deadline = leaving_ ? leave_deadline_ : parts_.clock.now() + parts_.options.drain_timeout;
-  drain(held, deadline);
-  commit_now(held, deadline);
-  (void)IDEM_FAILPOINT("io.revoke_committed");
-  for (PartitionHandle handle : held) core_.release(handle);
-}
-
-void Pipeline::on_lost(std::span<const PartitionHandle> partitions) {
-  const std::vector<PartitionHandle> lost(partitions.begin(), partitions.end());
-  if (mutated(Mutant::commit_on_lost)) commit(true, lost);
-  for (PartitionHandle handle : lost) core_.release(handle);
-  log().warn("{} partitions lost: the group gave them to somebody else; nothing was committed for them", lost.size());
-}
-
-// The remembered record was read once more and is another one: this is not the log the store knows.
-void Pipeline::other_record(Partition& partition, std::int64_t offset) {
-  const std::string what = partition.ref.topic + "[" + std::to_string(partition.ref.partition) + "]: the record at offset " +
-                           std::to_string(offset) +
-                           " is not the one that was processed there: the topic was deleted and recreated, or truncated";
-  const PartitionHandle handle = partition.handle();
-  if (parts_.options.accept.recreated_topic) {
-    log().warn("{}; starting over at its beginning as asked, remembered ids are kept", what);
-    starting_over_.push_back(handle);
-    core_.hold(handle);
-    return;
-  }
-  log().error("partition stopped: {}. It is not read any further. To start over at its beginning with the remembered ids "
-              "kept, set accept.recreated_topic", what);
-  if (stopped_partition_.empty()) stopped_partition_ = what + "; accept.recreated_topic starts over at its beginning";
-  parts_.source.set_paused(handle, true);
-  core_.release(handle);
-}
-
-// Between polls: the source is not inside a callback.
-void Pipeline::start_over() {
-  for (PartitionHandle handle : std::exchange(starting_over_, {})) {
-    Partition* p = core_.find(handle);
-    if (!p) continue;
-    const AssignedPartition& assigned = assigned_.at(p->ref);
-    const Progress fresh(assigned.log_begin);
-    const std::uint32_t slot = p->slot;
-    core_.release(handle);
-    parts_.ledger.reset(slot, fresh, assigned.origin);
-    Partition& again = core_.assign(assigned.partition, slot, fresh, assigned.log_begin, std::nullopt, std::nullopt);
-    parts_.source.seek(handle, {again.handle(), true, assigned.log_begin});
-  }
-}
+// --- Other news from the source ------------------------------------------------------------------------------------
 
 void Pipeline::on_end(PartitionHandle partition, std::int64_t next) { core_.at_end(partition, next); }
 
@@ -456,6 +353,8 @@ void Pipeline::advance_stream_time() {
   const auto now = parts_.clock.now();
   if (now < next_stream_time_) return;
   next_stream_time_ = now + stream_time_interval;
+  // A partition that is not read may hold a backlog of any age: nothing is forgotten while one is stopped.
+  if (!stopped_partition_.empty()) return;
   const auto stream = core::stream_time(core_.partitions(), parts_.clock.wall());
   held_back_by_.clear();
   if (stream.held_back)

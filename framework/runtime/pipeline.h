@@ -77,6 +77,9 @@ class Pipeline final : public SourceEvents {
   std::chrono::milliseconds time_to_wait(std::chrono::milliseconds longest);
 
   StartAt start_partition(const AssignedPartition& assigned);
+  StartAt begin_partition(const AssignedPartition& assigned);
+  bool reset(const AssignedPartition& assigned, std::uint32_t slot, const Progress& progress);
+  void hold_stream_time();
   void start_over();
   void identify(core::Delivery& delivery);
   void other_record(core::Partition& partition, std::int64_t offset);
