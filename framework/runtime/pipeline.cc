@@ -25,10 +25,14 @@ constexpr auto stream_time_interval = 1s;
 /// Brokers forget the offsets of idle groups after days: say them again long before.
 constexpr auto recommit_interval = 1h;
 
+/// One budget for both: half of it is for what the client library has fetched and not yet delivered.
+std::size_t prefetch_bytes(const Budget& budget) { return budget.bytes / 2; }
+
 core::CoreOptions core_options(const Pipeline::Parts& parts) {
   core::CoreOptions options;
   options.ordering = parts.options.ordering;
   options.budget = parts.options.budget;
+  options.budget.bytes -= prefetch_bytes(parts.options.budget);
   options.retry = parts.options.retry;
   options.workers = parts.workers;
   options.stable_positions = parts.source.traits().stable_positions;
@@ -49,7 +53,7 @@ void Pipeline::start() {
   SourceContext context;
   context.consumer = parts_.options.consumer;
   context.budget_messages = parts_.options.budget.messages;
-  context.budget_bytes = parts_.options.budget.bytes;
+  context.budget_bytes = prefetch_bytes(parts_.options.budget);
   context.drain_timeout = parts_.options.drain_timeout;
   const auto now = parts_.clock.now();
   next_commit_ = now + parts_.options.commit_interval;

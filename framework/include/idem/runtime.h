@@ -28,7 +28,7 @@ enum class Ordering {
 struct Budget {
   std::size_t messages = 10'000;
   std::size_t bytes = 64 << 20;   ///< payload, key and headers. One message larger than this is still handled, alone.
-                                  ///< The broker client's own prefetch may take as much again.
+                                  ///< Half of it is for what the broker client fetches ahead.
 };
 
 /// What happens between a failure and the parking lot. In an ordered lane the lane waits meanwhile; others go on.

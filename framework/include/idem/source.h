@@ -96,8 +96,8 @@ struct SourceTraits {
 /// What a source is told when it starts.
 struct SourceContext {
   std::string consumer;
-  std::size_t budget_messages = 0;             ///< not to be exceeded by what the client library prefetches …
-  std::size_t budget_bytes = 0;                ///< … in messages and bytes
+  std::size_t budget_messages = 0;             ///< what the runtime takes at most
+  std::size_t budget_bytes = 0;                ///< what the client library may hold of what it has fetched ahead
   std::chrono::milliseconds drain_timeout{0};  ///< how long on_revoked may take
 };
 

@@ -71,7 +71,7 @@ void check_options(const KafkaOptions& options) {
 }
 
 /// What idem sets unless the user does. Prefetched messages lie in memory outside the runtime's own queue, so
-/// they get a budget of the same size.
+/// they have a part of the budget of their own.
 ///
 /// Before 2.2 librdkafka looks only once a second whether a prefetch queue that was full has room again, so a
 /// limit below what is consumed in a second throttles the consumer (10,000 messages: 52k msg/s measured where
@@ -79,10 +79,10 @@ void check_options(const KafkaOptions& options) {
 /// number of messages. A pause throws the prefetch away, so a single fetch is kept small.
 void set_defaults(Properties& properties, const SourceContext& context) {
   constexpr std::size_t cost_per_message = 256;
-  std::size_t half = context.budget_bytes / 2;  // the other half is for the fetch under way when the queue fills up
-  std::size_t messages = std::clamp<std::size_t>(half / cost_per_message, 1, 10'000'000);
-  std::size_t kbytes = std::clamp<std::size_t>(half / 1024, 1, 2'097'151);
-  std::size_t fetch_of_one_partition = std::clamp<std::size_t>(context.budget_bytes / 256, 64 << 10, 1 << 20);
+  std::size_t queue = context.budget_bytes / 16 * 15;  // the rest is for the fetch under way when the queue fills up
+  std::size_t messages = std::clamp<std::size_t>(queue / cost_per_message, 1, 10'000'000);
+  std::size_t kbytes = std::clamp<std::size_t>(queue / 1024, 1, 2'097'151);
+  std::size_t fetch_of_one_partition = std::clamp<std::size_t>(context.budget_bytes / 128, 64 << 10, 1 << 20);
   properties.set("queued.min.messages", std::to_string(messages));
   properties.set("queued.max.messages.kbytes", std::to_string(kbytes));
   properties.set("fetch.message.max.bytes", std::to_string(fetch_of_one_partition));
@@ -131,7 +131,7 @@ void refuse_what_breaks_the_promise(const Properties& properties, const SourceCo
   long prefetch = properties.number("queued.max.messages.kbytes");
   if (context.budget_bytes > 0 &&
       static_cast<std::size_t>(prefetch) * 1024 > std::max<std::size_t>(context.budget_bytes, 1024))
-    refuse("queued.max.messages.kbytes=" + std::to_string(prefetch) + " is more than the runtime's budget of " +
+    refuse("queued.max.messages.kbytes=" + std::to_string(prefetch) + " is more than its share of the runtime's budget, " +
            std::to_string(context.budget_bytes) + " bytes; leave it out or raise the budget");
 }
 
