@@ -85,7 +85,8 @@ class MemorySession final : public Session {
   Joined finish(const Record& record, const Conclusion& conclusion) override {
     Table written;
     auto turn = tx_.close(written);
-    if (conclusion.kind != Conclusion::Kind::skipped && !conclude(record, conclusion, written)) return Joined::duplicate;
+    if (conclusion.kind != Conclusion::Kind::skipped && !conclude(record, conclusion, written))
+      return Joined::duplicate;
     if (record.partition != Record::no_partition)
       consumer_->partitions[record.partition].progress.finish(record.from, record.message->offset, record.print);
     turn.unlock();
@@ -108,8 +109,10 @@ class MemorySession final : public Session {
     const bool conflict = conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict;
     if (consumer_->position_done(record) || (known && !conflict)) return false;
     if (record.id && !known) consumer_->remember(record);
-    if (conclusion.kind == Conclusion::Kind::parked) consumer_->park(record, conclusion);
-    else for (auto& [key, value] : written) shared_->table[key] = std::move(value);
+    if (conclusion.kind == Conclusion::Kind::parked)
+      consumer_->park(record, conclusion);
+    else
+      for (auto& [key, value] : written) shared_->table[key] = std::move(value);
     return true;
   }
 
@@ -194,7 +197,9 @@ MemoryStore::MemoryStore() : impl_(std::make_shared<Impl>()) {
 
 MemoryStore::~MemoryStore() = default;
 
-StoreTraits MemoryStore::traits() const { return {.id = "memory", .name = "memory", .shared = false, .durable = false}; }
+StoreTraits MemoryStore::traits() const {
+  return {.id = "memory", .name = "memory", .shared = false, .durable = false};
+}
 
 std::shared_ptr<Ledger> MemoryStore::ledger(const LedgerOptions& options) {
   if (options.consumer.empty()) throw std::invalid_argument("LedgerOptions::consumer is required");

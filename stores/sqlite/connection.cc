@@ -66,8 +66,7 @@ void Connection::reopen() {
 
 void Connection::open() {
   const char* vfs = settings_.vfs.empty() ? nullptr : settings_.vfs.c_str();
-  const int code =
-      sqlite3_open_v2(settings_.path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
+  const int code = sqlite3_open_v2(settings_.path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
   try {
     if (code != SQLITE_OK) fail(handle_, code, "cannot open " + settings_.path);
     sqlite3_extended_result_codes(handle_, 1);
@@ -104,9 +103,7 @@ void Connection::close() noexcept {
   handle_ = nullptr;
 }
 
-bool Connection::in_transaction() const {
-  return handle_ != nullptr && sqlite3_get_autocommit(handle_) == 0;
-}
+bool Connection::in_transaction() const { return handle_ != nullptr && sqlite3_get_autocommit(handle_) == 0; }
 
 std::int64_t Connection::changes() const { return sqlite3_changes64(handle_); }
 
@@ -158,9 +155,7 @@ void Statement::bind(int index, const Value& value) {
     int operator()(std::string_view v) const {
       return sqlite3_bind_text64(s, i, data_of(v), v.size(), SQLITE_STATIC, SQLITE_UTF8);
     }
-    int operator()(Blob v) const {
-      return sqlite3_bind_blob64(s, i, data_of(v.bytes), v.bytes.size(), SQLITE_STATIC);
-    }
+    int operator()(Blob v) const { return sqlite3_bind_blob64(s, i, data_of(v.bytes), v.bytes.size(), SQLITE_STATIC); }
   };
   const int code = std::visit(Bind{s, index}, value);
   if (code != SQLITE_OK) fail(code);
@@ -201,17 +196,15 @@ bool Statement::Rows::is_null(int column) const {
   return sqlite3_column_type(statement_.statement_, column) == SQLITE_NULL;
 }
 
-std::int64_t Statement::Rows::integer(int column) const {
-  return sqlite3_column_int64(statement_.statement_, column);
-}
+std::int64_t Statement::Rows::integer(int column) const { return sqlite3_column_int64(statement_.statement_, column); }
 
 double Statement::Rows::real(int column) const { return sqlite3_column_double(statement_.statement_, column); }
 
 std::string_view Statement::Rows::text(int column) const {
   sqlite3_stmt* s = statement_.statement_;
   // Bytes first would be a wrong length for a number; the pointer first makes it text (blobs stay as they are).
-  const void* data = sqlite3_column_type(s, column) == SQLITE_BLOB ? sqlite3_column_blob(s, column)
-                                                                   : sqlite3_column_text(s, column);
+  const void* data =
+      sqlite3_column_type(s, column) == SQLITE_BLOB ? sqlite3_column_blob(s, column) : sqlite3_column_text(s, column);
   const auto size = static_cast<std::size_t>(sqlite3_column_bytes(s, column));
   return data != nullptr ? std::string_view(static_cast<const char*>(data), size) : std::string_view{};
 }

@@ -27,7 +27,7 @@ namespace idem::sqlite {
 class SqlError : public std::runtime_error {
  public:
   SqlError(int code, const std::string& what) : std::runtime_error(what), code_(code) {}
-  int code() const { return code_; }             ///< extended result code
+  int code() const { return code_; }  ///< extended result code
   int primary() const { return code_ & 0xff; }
   /// Worth trying again after a pause: the disk is full, the file is locked, memory ran out.
   bool transient() const;
@@ -124,12 +124,17 @@ class Statement {
   }
   template <class T>
   static Value to_value(const T& v) {
-    if constexpr (std::is_convertible_v<T, std::string_view>) return std::string_view(v);
-    else if constexpr (std::is_integral_v<T>) return static_cast<std::int64_t>(v);
-    else return v;
+    if constexpr (std::is_convertible_v<T, std::string_view>)
+      return std::string_view(v);
+    else if constexpr (std::is_integral_v<T>)
+      return static_cast<std::int64_t>(v);
+    else
+      return v;
   }
   template <class T>
-  static Value to_value(const std::optional<T>& v) { return v ? to_value(*v) : Value(nullptr); }
+  static Value to_value(const std::optional<T>& v) {
+    return v ? to_value(*v) : Value(nullptr);
+  }
 
   Connection& connection_;
   std::string sql_;

@@ -176,7 +176,8 @@ void Group::run_alone(const std::function<void()>& work) {
   const std::uint64_t mine = serial_;
   try {
     work();
-    if (!alive() || serial_ != mine) throw TransactionError("an error ended the transaction: nothing of it was written");
+    if (!alive() || serial_ != mine)
+      throw TransactionError("an error ended the transaction: nothing of it was written");
     if (run_commit() == Ending::committed) end(true);
   } catch (const SqlError& e) {
     const StoreError meaning = database_.store_error(e);

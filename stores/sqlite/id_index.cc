@@ -81,7 +81,8 @@ void IdIndex::drop_table(std::int64_t generation) { connection_.exec("DROP TABLE
 void IdIndex::created(std::int64_t generation) { generations_.emplace_back(connection_, generation); }
 
 void IdIndex::dropped(std::int64_t generation) {
-  auto it = std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) { return g.number == generation; });
+  auto it =
+      std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) { return g.number == generation; });
   if (it != generations_.end()) generations_.erase(it);
 }
 

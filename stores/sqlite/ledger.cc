@@ -99,8 +99,7 @@ void SqliteLedger::look_up(std::span<const Record* const> records, std::span<See
 }
 
 Seen SqliteLedger::judge(const Record& record, const std::optional<Remembered>& remembered) const {
-  if (!remembered)
-    return retention_.undecidable(record.message->topic, record.time) ? Seen::undecidable : Seen::fresh;
+  if (!remembered) return retention_.undecidable(record.message->topic, record.time) ? Seen::undecidable : Seen::fresh;
   const bool comparable = record.fingerprint != 0 && remembered->fingerprint != 0;
   return comparable && record.fingerprint != remembered->fingerprint ? Seen::conflict : Seen::duplicate;
 }

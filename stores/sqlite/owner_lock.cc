@@ -11,6 +11,8 @@
 
 #include <idem/store.h>
 
+#include "runtime/log.h"
+
 namespace idem::sqlite {
 namespace {
 
@@ -36,10 +38,12 @@ std::string read_pid(int descriptor) {
   return pid.empty() ? "unknown" : pid;
 }
 
-// Only for the message a second process prints, so a failure to write it is not worth an error.
+// Only for the message a second process prints, so a failure to write it is no error.
 void write_pid(int descriptor) {
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(descriptor, 0) == 0) [[maybe_unused]] auto written = ::pwrite(descriptor, pid.data(), pid.size(), 0);
+  const bool emptied = ::ftruncate(descriptor, 0) == 0;
+  const bool written = emptied && ::pwrite(descriptor, pid.data(), pid.size(), 0) > 0;
+  if (!written) runtime::log().warn("idem: the pid could not be written into the owner file: {}", std::strerror(errno));
 }
 
 }  // namespace

@@ -98,8 +98,10 @@ OwnedHeaders decode_headers(std::string_view bytes) {
   while (!bytes.empty()) {
     std::string name = take_bytes(bytes, take_length(bytes));
     const std::uint32_t length = take_length(bytes);
-    if (length == no_value) headers.emplace_back(std::move(name), std::nullopt);
-    else headers.emplace_back(std::move(name), take_bytes(bytes, length));
+    if (length == no_value)
+      headers.emplace_back(std::move(name), std::nullopt);
+    else
+      headers.emplace_back(std::move(name), take_bytes(bytes, length));
   }
   return headers;
 }

@@ -17,8 +17,7 @@ std::optional<std::int64_t> maybe_integer(const Row& row, int column) {
 
 }  // namespace
 
-Retention::Retention(Connection& connection, IdIndex& ids, std::int64_t consumer,
-                     std::chrono::milliseconds retention)
+Retention::Retention(Connection& connection, IdIndex& ids, std::int64_t consumer, std::chrono::milliseconds retention)
     : connection_(connection),
       ids_(ids),
       consumer_(consumer),
@@ -26,8 +25,7 @@ Retention::Retention(Connection& connection, IdIndex& ids, std::int64_t consumer
       span_(std::max<Milliseconds>(1, retention.count() / generations_in_a_retention)),
       write_generation_(connection, "UPDATE idem_generation SET start = ?2, newest = ?3 WHERE number = ?1"),
       write_topic_(connection, "INSERT INTO idem_generation_topic VALUES (?, ?) ON CONFLICT DO NOTHING"),
-      write_stream_time_(connection,
-                         "UPDATE idem_consumer SET stream_time = max(stream_time, ?2) WHERE consumer = ?1"),
+      write_stream_time_(connection, "UPDATE idem_consumer SET stream_time = max(stream_time, ?2) WHERE consumer = ?1"),
       raise_horizon_(connection,
                      "INSERT INTO idem_horizon VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bound = max(bound, "
                      "excluded.bound)") {
@@ -36,8 +34,7 @@ Retention::Retention(Connection& connection, IdIndex& ids, std::int64_t consumer
 
 void Retention::load() {
   Statement consumer(connection_, "SELECT stream_time FROM idem_consumer WHERE consumer = ?");
-  for (auto rows = consumer.rows(consumer_); rows.next();)
-    stream_time_ = saved_stream_time_ = rows.integer(0);
+  for (auto rows = consumer.rows(consumer_); rows.next();) stream_time_ = saved_stream_time_ = rows.integer(0);
 
   Statement horizon(connection_, "SELECT topic, bound FROM idem_horizon WHERE consumer = ?");
   for (auto rows = horizon.rows(consumer_); rows.next();) horizon_.emplace(rows.text(0), rows.integer(1));

@@ -13,9 +13,9 @@ namespace idem::sqlite {
 
 /// What a store is: made once with the file and never changed, but for the sequence.
 struct StoreIdentity {
-  std::string id;              ///< 32 hex digits
+  std::string id;  ///< 32 hex digits
   HashKey hash_key{};
-  std::int64_t sequence = 0;   ///< of the last commit; tells whether a COMMIT whose answer was lost took place
+  std::int64_t sequence = 0;  ///< of the last commit; tells whether a COMMIT whose answer was lost took place
 };
 
 /// Brings the schema from version i to i + 1, i being its place in the list. Runs inside the migration's transaction.

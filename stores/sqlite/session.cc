@@ -69,8 +69,7 @@ Transaction& SqliteSession::begin(const Record& record) {
 
 void SqliteSession::touch() {
   if (hold_ && has_savepoint()) return;
-  if (hold_)
-    throw TransactionError("the transaction was ended by an earlier error; nothing more can be written in it");
+  if (hold_) throw TransactionError("the transaction was ended by an earlier error; nothing more can be written in it");
   take_turn();
   try {
     enter_scope();
@@ -170,9 +169,12 @@ Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusio
     if (interrupted()) return Joined::interrupted;
   }
   switch (conclusion.kind) {
-    case Conclusion::Kind::done: return done(record);
-    case Conclusion::Kind::parked: return parked(record, conclusion);
-    case Conclusion::Kind::skipped: break;
+    case Conclusion::Kind::done:
+      return done(record);
+    case Conclusion::Kind::parked:
+      return parked(record, conclusion);
+    case Conclusion::Kind::skipped:
+      break;
   }
   return join(record);
 }

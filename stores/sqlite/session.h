@@ -62,14 +62,14 @@ class SqliteSession final : public Session {
   SettleListener& listener_;
   MessageTransaction tx_;
 
-  bool busy_ = false;                 // between look_up and yield
-  std::uint64_t epoch_ = 0;           // the group's, at the last look_up; 0: none yet
+  bool busy_ = false;                   // between look_up and yield
+  std::uint64_t epoch_ = 0;             // the group's, at the last look_up; 0: none yet
   std::int64_t newest_generation_ = 0;  // the same
-  std::size_t rest_of_run_ = 0;       // records looked up and not yet begun or finished
+  std::size_t rest_of_run_ = 0;         // records looked up and not yet begun or finished
 
-  const Record* scope_of_ = nullptr;  // the record between begin and finish or roll_back
+  const Record* scope_of_ = nullptr;          // the record between begin and finish or roll_back
   const Writer* outer_handler_of_ = nullptr;  // whose handler called, if it has a store of its own
-  std::uint64_t savepoint_in_ = 0;    // the group its savepoint was set in; 0: none
+  std::uint64_t savepoint_in_ = 0;            // the group its savepoint was set in; 0: none
   std::optional<Writer::Hold> hold_;
   Clock::time_point begun_{}, touched_{};
 };

@@ -35,8 +35,8 @@ void UserStatement::refuse_second_statement() {
   const std::string_view rest = std::string_view(sql).substr(std::min(first, sql.size()));
   if (rest.find_first_not_of(" \t\r\n;") == std::string_view::npos) return;
   sqlite3_stmt* second = nullptr;
-  const int code = sqlite3_prepare_v3(connection_.handle(), rest.data(), static_cast<int>(rest.size()), 0, &second,
-                                      nullptr);
+  const int code =
+      sqlite3_prepare_v3(connection_.handle(), rest.data(), static_cast<int>(rest.size()), 0, &second, nullptr);
   sqlite3_finalize(second);
   if (code != SQLITE_OK || second != nullptr)
     throw TransactionError("one statement at a time; the text has another one: " + sql);
@@ -47,8 +47,7 @@ void UserStatement::number_parameters() {
   for (int i = 1; i <= count; ++i) {
     const char* name = sqlite3_bind_parameter_name(statement_.prepared(), i);
     const std::size_t number = name != nullptr ? number_of(name) : static_cast<std::size_t>(i);
-    if (number == 0)
-      throw TransactionError("parameters are named $1, $2, …; this one is not: " + std::string(name));
+    if (number == 0) throw TransactionError("parameters are named $1, $2, …; this one is not: " + std::string(name));
     value_of_.push_back(number - 1);
     values_ = std::max(values_, number);
   }
@@ -58,8 +57,7 @@ void UserStatement::bind(std::span<const Value> values) {
   if (values.size() != values_)
     throw TransactionError("the statement takes " + std::to_string(values_) + " values, " +
                            std::to_string(values.size()) + " were given: " + statement_.sql());
-  for (std::size_t i = 0; i < value_of_.size(); ++i)
-    statement_.bind(static_cast<int>(i + 1), values[value_of_[i]]);
+  for (std::size_t i = 0; i < value_of_.size(); ++i) statement_.bind(static_cast<int>(i + 1), values[value_of_[i]]);
 }
 
 StatementCache::StatementCache(Connection& connection, std::size_t capacity)

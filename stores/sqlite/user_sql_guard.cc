@@ -14,8 +14,7 @@ void UserSqlGuard::install(sqlite3* handle) {
   sqlite3_commit_hook(handle, on_commit, this);
 }
 
-int UserSqlGuard::authorize(void* self, int action, const char* first, const char* second, const char*,
-                            const char*) {
+int UserSqlGuard::authorize(void* self, int action, const char* first, const char* second, const char*, const char*) {
   if (!static_cast<const UserSqlGuard*>(self)->user_) return SQLITE_OK;
   switch (action) {
     case SQLITE_TRANSACTION:

@@ -59,9 +59,12 @@ void Writer::session_idle() {
 
 void Writer::commit_if_due() {
   turn_.take();
-  if (due(Group::Clock::now())) commit();
-  else if (group_.records() > 0) committer_->commit_by(group_.since() + group_age_);
-  else committer_->nothing_open();
+  if (due(Group::Clock::now()))
+    commit();
+  else if (group_.records() > 0)
+    committer_->commit_by(group_.since() + group_age_);
+  else
+    committer_->nothing_open();
   turn_.leave(WriteTurn::Leave::for_good);
   settlements_.deliver();
 }

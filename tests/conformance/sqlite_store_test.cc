@@ -1,7 +1,7 @@
 #include <idem/sqlite_store.h>
 
-#include "store_suite.h"
 #include "runtime/failpoint.h"
+#include "store_suite.h"
 #include "support/scratch.h"
 
 namespace idem::conformance {

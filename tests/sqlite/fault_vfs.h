@@ -14,9 +14,9 @@ std::string install();
 
 enum class Step { write, before_sync, after_sync };
 enum class Fault {
-  disk_full,    ///< SQLITE_FULL
-  io_error,     ///< SQLITE_IOERR_WRITE or SQLITE_IOERR_FSYNC
-  kill,         ///< SIGKILL to this process
+  disk_full,  ///< SQLITE_FULL
+  io_error,   ///< SQLITE_IOERR_WRITE or SQLITE_IOERR_FSYNC
+  kill,       ///< SIGKILL to this process
 };
 
 /// The n-th such step on the log from now on (1: the next one) fails, and with `lasting` all after it.

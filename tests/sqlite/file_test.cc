@@ -30,9 +30,7 @@ class FileTest : public testing::Test {
       return e.what();
     }
   }
-  std::string sql(const std::string& statement) {
-    return run({"sqlite3", path_, statement}).output;
-  }
+  std::string sql(const std::string& statement) { return run({"sqlite3", path_, statement}).output; }
 
   Scratch scratch_{"file"};
   std::string path_ = scratch_ / "ledger.db";
@@ -200,7 +198,8 @@ TEST_F(FileTest, other_processes_may_read_while_it_runs) {
 TEST_F(FileTest, another_process_that_writes_is_waited_for) {
   SqliteStore store({.path = path_});
   store.transact([](Transaction& tx) { tx.exec("CREATE TABLE t (x)"); });
-  Process writer({"sh", "-c", "(echo 'BEGIN IMMEDIATE; INSERT INTO t VALUES (1);'; sleep 1; echo 'COMMIT;') | sqlite3 " + path_});
+  Process writer(
+      {"sh", "-c", "(echo 'BEGIN IMMEDIATE; INSERT INTO t VALUES (1);'; sleep 1; echo 'COMMIT;') | sqlite3 " + path_});
   std::this_thread::sleep_for(std::chrono::milliseconds(400));
   store.transact([](Transaction& tx) { tx.exec("INSERT INTO t VALUES (2)"); });
   EXPECT_TRUE(writer.wait().ok());

@@ -100,9 +100,9 @@ TEST_F(HandlerSql, a_failed_statement_leaves_nothing_and_the_handler_goes_on) {
 
 TEST_F(HandlerSql, may_not_end_the_transaction_nor_change_the_connection) {
   Transaction& tx = begin();
-  for (const char* sql : {"COMMIT", "END", "ROLLBACK", "BEGIN", "SAVEPOINT s", "RELEASE idem_message",
-                          "ROLLBACK TO idem_message", "PRAGMA synchronous=OFF", "PRAGMA journal_mode=DELETE",
-                          "ATTACH 'other.db' AS other", "DETACH main", "VACUUM"})
+  for (const char* sql :
+       {"COMMIT", "END", "ROLLBACK", "BEGIN", "SAVEPOINT s", "RELEASE idem_message", "ROLLBACK TO idem_message",
+        "PRAGMA synchronous=OFF", "PRAGMA journal_mode=DELETE", "ATTACH 'other.db' AS other", "DETACH main", "VACUUM"})
     EXPECT_THROW(tx.exec(sql), TransactionError) << sql;
   effect(tx, "id");
   EXPECT_EQ(finish(), Joined::joined);
@@ -134,7 +134,8 @@ TEST_F(HandlerSql, a_write_after_the_transaction_was_ended_does_not_commit_by_it
   tx.exec("CREATE TABLE t (x INTEGER UNIQUE)");
   auto* native = static_cast<sqlite3*>(tx.native_handle());
   sqlite3_exec(native, "INSERT INTO t VALUES (1)", nullptr, nullptr, nullptr);
-  EXPECT_EQ(sqlite3_exec(native, "INSERT OR ROLLBACK INTO t VALUES (1)", nullptr, nullptr, nullptr), SQLITE_CONSTRAINT_UNIQUE);
+  EXPECT_EQ(sqlite3_exec(native, "INSERT OR ROLLBACK INTO t VALUES (1)", nullptr, nullptr, nullptr),
+            SQLITE_CONSTRAINT_UNIQUE);
   EXPECT_NE(sqlite3_exec(native, "INSERT INTO effects VALUES ('outside')", nullptr, nullptr, nullptr), SQLITE_OK);
   EXPECT_EQ(finish(), Joined::interrupted);
   EXPECT_TRUE(effects().empty());
@@ -182,8 +183,7 @@ TEST_F(HandlerSql, belongs_to_its_own_thread) {
 TEST_F(HandlerSql, many_different_statements_do_not_pile_up) {
   Transaction& tx = begin();
   for (int round = 0; round < 2; ++round)
-    for (int i = 0; i < 1'000; ++i)
-      EXPECT_EQ(tx.query_value<std::int64_t>("SELECT " + std::to_string(i)), i);
+    for (int i = 0; i < 1'000; ++i) EXPECT_EQ(tx.query_value<std::int64_t>("SELECT " + std::to_string(i)), i);
   int alive = 0;
   auto* native = static_cast<sqlite3*>(tx.native_handle());
   for (sqlite3_stmt* s = sqlite3_next_stmt(native, nullptr); s; s = sqlite3_next_stmt(native, s)) ++alive;

@@ -68,9 +68,7 @@ class SqliteTest : public testing::Test {
     return seen;
   }
 
-  static void effect(Transaction& tx, const std::string& name) {
-    tx.exec("INSERT INTO effects VALUES ($1)", name);
-  }
+  static void effect(Transaction& tx, const std::string& name) { tx.exec("INSERT INTO effects VALUES ($1)", name); }
 
   /// Looks it up, writes one effect named after the id, finishes it as done.
   Joined run(const Item& i) { return run(*session_, i); }

@@ -182,7 +182,9 @@ TEST_F(SqliteThreads, two_busy_workers_share_their_groups) {
     threads.emplace_back([&, t] {
       auto session = ledger_->session(listener);
       std::deque<Item> own;
-      for (int n = 0; n < 4'000; ++n) ASSERT_EQ(run(*session, own.emplace_back("queue", t, std::to_string(t) + "/" + std::to_string(n))), Joined::joined);
+      for (int n = 0; n < 4'000; ++n)
+        ASSERT_EQ(run(*session, own.emplace_back("queue", t, std::to_string(t) + "/" + std::to_string(n))),
+                  Joined::joined);
       session->yield();
     });
   for (auto& thread : threads) thread.join();

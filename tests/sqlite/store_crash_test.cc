@@ -45,7 +45,8 @@ void PrintTo(const Crash& crash, std::ostream* out) { *out << crash.name; }
 class StoreCrash : public testing::TestWithParam<Crash> {
  protected:
   StoreCrash()
-      : told_(static_cast<Told*>(::mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+      : told_(static_cast<Told*>(
+            ::mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
   ~StoreCrash() override { ::munmap(told_, sizeof(Told)); }
 
   static bool is_parked(int n) { return n % 7 == 6; }
@@ -146,10 +147,10 @@ std::vector<Crash> crashes() {
   std::vector<Crash> all;
 #ifdef IDEM_FAILPOINTS
   const std::pair<const char*, std::vector<int>> points[] = {
-      {"store.migrate", {1}},       {"store.begin", {1, 5}},          {"store.savepoint", {1, 20}},
+      {"store.migrate", {1}},        {"store.begin", {1, 5}},          {"store.savepoint", {1, 20}},
       {"store.first_write", {1, 9}}, {"store.record", {1, 6}},         {"store.park", {1, 3}},
-      {"store.released", {1, 7}},   {"store.before_commit", {1, 12}}, {"store.after_commit", {1, 2, 9}},
-      {"store.settled", {1, 8}},    {"store.rotate", {1, 4}},         {"store.drop", {1, 2}},
+      {"store.released", {1, 7}},    {"store.before_commit", {1, 12}}, {"store.after_commit", {1, 2, 9}},
+      {"store.settled", {1, 8}},     {"store.rotate", {1, 4}},         {"store.drop", {1, 2}},
   };
   for (const auto& [point, hits] : points)
     for (const int hit : hits) {
