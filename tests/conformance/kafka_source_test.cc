@@ -13,10 +13,17 @@ std::unique_ptr<SourcePlace> on_real_kafka(KafkaOptions::Mode mode) {
   return std::make_unique<KafkaPlace>(broker.bootstrap(), topic, mode);
 }
 
+std::optional<std::string> kafka_missing() {
+  auto reason = test::KafkaBroker::unavailable();
+  if (reason && test::required("kafka")) throw std::runtime_error("kafka is required, but " + *reason);
+  return reason;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Sources, SourceSuite,
-    testing::Values(PlaceFactory{"kafka_group", [] { return on_real_kafka(KafkaOptions::Mode::group); }},
-                    PlaceFactory{"kafka_fixed", [] { return on_real_kafka(KafkaOptions::Mode::fixed); }}),
+    testing::Values(PlaceFactory{"kafka_group", [] { return on_real_kafka(KafkaOptions::Mode::group); }, kafka_missing},
+                    PlaceFactory{"kafka_fixed", [] { return on_real_kafka(KafkaOptions::Mode::fixed); },
+                                 kafka_missing}),
     place_name);
 
 }  // namespace

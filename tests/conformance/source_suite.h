@@ -54,6 +54,8 @@ class SourcePlace {
 struct PlaceFactory {
   std::string name;
   std::function<std::unique_ptr<SourcePlace>()> make;
+  /// Why there is no such place on this machine; then the suite is skipped with that reason.
+  std::function<std::optional<std::string>()> missing = [] { return std::nullopt; };
   friend void PrintTo(const PlaceFactory& factory, std::ostream* out) { *out << factory.name; }
 };
 
@@ -61,7 +63,10 @@ inline std::string place_name(const testing::TestParamInfo<PlaceFactory>& info) 
 
 class SourceSuite : public testing::TestWithParam<PlaceFactory> {
  protected:
-  SourceSuite() : place(GetParam().make()) {}
+  void SetUp() override {
+    if (auto reason = GetParam().missing()) GTEST_SKIP() << *reason;
+    place = GetParam().make();
+  }
 
   static SourceContext context() { return {"suite", 10'000, 64 << 20, 5s}; }
 
@@ -184,8 +189,7 @@ TEST_P(SourceSuite, O1_the_end_is_told_and_says_where_it_is) {
   append(0, 10);
   Recorder recorder;
   Running running(*place, recorder);
-  ASSERT_TRUE(
-      running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
+  ASSERT_TRUE(running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
   EXPECT_EQ(recorder.partitions[0].end, appended[0].back() + 1);
   EXPECT_EQ(recorder.partitions[0].messages.size(), 10u) << "the end was told before the messages";
   EXPECT_EQ(running.source->lag(recorder.partitions[0].handle, appended[0].back() + 1).value_or(0), 0);
@@ -211,8 +215,7 @@ TEST_P(SourceSuite, O2_nothing_comes_after_partitions_were_taken_away) {
   recorder.commit_on_revoke = true;
   Running running(*place, recorder);
   ASSERT_TRUE(running.until([&] { return all_delivered(recorder); }));
-  if (!place->begin_take_away(*running.source))
-    GTEST_SKIP() << "this source keeps its partitions until it stops";
+  if (!place->begin_take_away(*running.source)) GTEST_SKIP() << "this source keeps its partitions until it stops";
   ASSERT_TRUE(running.until([&] { return recorder.revoked > 0; }));
   // What was committed while giving up is there, and what is appended now is delivered of held partitions
   // only: the recorder complains otherwise.
@@ -285,17 +288,14 @@ TEST_P(SourceSuite, O4_pausing_and_resuming_from_inside_on_message) {
   std::mt19937 random(5);
   recorder.message_hook = [&](auto&, auto&) {
     for (std::int32_t partition : {0, 1})
-      if (random() % 8 == 0 && recorder.partitions[partition].held)
-        running.pause(partition, random() % 2 == 0);
+      if (random() % 8 == 0 && recorder.partitions[partition].held) running.pause(partition, random() % 2 == 0);
     return true;
   };
   ASSERT_TRUE(running.until([&] {
     bool all_paused = recorder.partitions[0].paused && recorder.partitions[1].paused;
     if (all_paused) running.pause(0, false);
-    if (recorder.partitions[0].messages.size() >= 500 && recorder.partitions[1].paused)
-      running.pause(1, false);
-    if (recorder.partitions[1].messages.size() >= 500 && recorder.partitions[0].paused)
-      running.pause(0, false);
+    if (recorder.partitions[0].messages.size() >= 500 && recorder.partitions[1].paused) running.pause(1, false);
+    if (recorder.partitions[1].messages.size() >= 500 && recorder.partitions[0].paused) running.pause(0, false);
     return all_delivered(recorder);
   }));
   recorder.message_hook = nullptr;
@@ -384,10 +384,8 @@ TEST_P(SourceSuite, O6_a_revoked_handle_is_an_earlier_assignment) {
   Recorder recorder;
   Running running(*place, recorder);
   ASSERT_TRUE(running.until([&] { return all_delivered(recorder); }));
-  std::vector<Commit> stale = {commit_of(recorder.partitions[0], "stale"),
-                               commit_of(recorder.partitions[1], "stale")};
-  if (!place->begin_take_away(*running.source))
-    GTEST_SKIP() << "this source keeps its partitions until it stops";
+  std::vector<Commit> stale = {commit_of(recorder.partitions[0], "stale"), commit_of(recorder.partitions[1], "stale")};
+  if (!place->begin_take_away(*running.source)) GTEST_SKIP() << "this source keeps its partitions until it stops";
   ASSERT_TRUE(running.until([&] { return recorder.revoked > 0; }));
   running.linger();
   std::erase_if(stale, [&](const Commit& commit) {
@@ -397,8 +395,7 @@ TEST_P(SourceSuite, O6_a_revoked_handle_is_an_earlier_assignment) {
   ASSERT_FALSE(stale.empty());
   running.source->commit(stale, true);
   ASSERT_EQ(recorder.results.size(), stale.size());
-  for (const CommitResult& result : recorder.results)
-    EXPECT_TRUE(!result.ok && result.retriable) << result.error;
+  for (const CommitResult& result : recorder.results) EXPECT_TRUE(!result.ok && result.retriable) << result.error;
   for (const Commit& commit : stale) EXPECT_FALSE(place->committed(commit.partition.partition));
 }
 
@@ -439,8 +436,7 @@ TEST_P(SourceSuite, what_others_have_committed_is_told_at_the_start_and_later) {
 TEST_P(SourceSuite, wake_ends_a_poll_also_if_it_came_just_before) {
   Recorder recorder;
   Running running(*place, recorder);
-  ASSERT_TRUE(
-      running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
+  ASSERT_TRUE(running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
   running.linger();
   auto quick = [&] {
     auto begin = std::chrono::steady_clock::now();
