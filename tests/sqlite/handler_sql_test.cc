@@ -73,17 +73,22 @@ TEST_F(HandlerSql, one_statement_at_a_time) {
   EXPECT_EQ(effects(), Names{"3"});
 }
 
-TEST_F(HandlerSql, a_statement_inside_its_own_rows) {
+constexpr const char* down = "SELECT CASE WHEN $1 > 0 THEN again($1 - 1) ELSE 'ground' END";
+
+// An SQL function of the application that uses the transaction it is called in.
+void again(sqlite3_context* context, int, sqlite3_value** values) {
+  auto& tx = *static_cast<Transaction*>(sqlite3_user_data(context));
+  const auto found = tx.query_value<std::string>(down, sqlite3_value_int64(values[0]));
+  sqlite3_result_text(context, found->c_str(), -1, SQLITE_TRANSIENT);
+}
+
+TEST_F(HandlerSql, a_statement_inside_itself) {
   Transaction& tx = begin();
-  tx.exec("INSERT INTO effects VALUES (1), (2)");
-  const char* sql = "SELECT count(*) FROM effects WHERE name = $1";
-  EXPECT_EQ(tx.query_value<std::int64_t>(sql, 1), 1);
-  sqlite3_stmt* left_open = nullptr;
-  sqlite3_prepare_v2(static_cast<sqlite3*>(tx.native_handle()), sql, -1, &left_open, nullptr);
-  sqlite3_step(left_open);
-  EXPECT_EQ(tx.query_value<std::int64_t>(sql, 2), 1);
+  sqlite3_create_function(static_cast<sqlite3*>(tx.native_handle()), "again", 1, SQLITE_UTF8, &tx, again, nullptr,
+                          nullptr);
+  EXPECT_EQ(tx.query_value<std::string>(down, 0), "ground");
+  EXPECT_EQ(tx.query_value<std::string>(down, 3), "ground");
   EXPECT_EQ(finish(), Joined::joined);
-  sqlite3_finalize(left_open);
 }
 
 TEST_F(HandlerSql, a_failed_statement_leaves_nothing_and_the_handler_goes_on) {

@@ -131,6 +131,7 @@ TEST_F(RetentionTest, a_generation_without_ids_is_not_replaced) {
     ledger_->advance(start + hours(h));
     look_up(item("nobody"));
   }
+  EXPECT_EQ(count("sqlite_schema WHERE name = 'idem_ids_1'"), 1);
   EXPECT_EQ(id_tables(), 1);
 }
 

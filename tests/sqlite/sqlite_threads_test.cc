@@ -206,6 +206,25 @@ TEST_F(SqliteThreads, a_listener_may_go_as_soon_as_its_session_has) {
   }
 }
 
+TEST_F(SqliteThreads, a_session_waits_for_what_is_being_told_to_its_listener) {
+  struct Slow final : SettleListener {
+    std::atomic<bool> told{false};
+    std::promise<void> telling;
+    void on_settled(std::span<const Settlement>) noexcept override {
+      telling.set_value();
+      std::this_thread::sleep_for(100ms);
+      told = true;
+    }
+  } slow;
+  auto busy = ledger_->session(settled_);
+  look_up(*busy, item("busy"));  // so that it is the store's own thread that commits and tells
+  auto session = ledger_->session(slow);
+  ASSERT_EQ(run(*session, item("id")), Joined::joined);
+  slow.telling.get_future().wait();
+  session.reset();
+  EXPECT_TRUE(slow.told);
+}
+
 // --- transact -------------------------------------------------------------------------------------------------
 
 TEST_F(SqliteThreads, transact_from_two_threads) {
