@@ -304,6 +304,33 @@ TEST_P(SourceSuite, O4_pausing_and_resuming_from_inside_on_message) {
   EXPECT_EQ(recorder.partitions[1].offsets(), appended[1]);
 }
 
+TEST_P(SourceSuite, O4_a_pause_that_ends_within_the_same_poll) {
+  Recorder recorder;
+  Running running(*place, recorder);
+  ASSERT_TRUE(running.until([&] { return recorder.partitions[0].end >= 0 && recorder.partitions[1].end >= 0; }));
+  // Not polled meanwhile: a source that reads ahead now holds runs of both partitions in turn.
+  for (int turn = 0; turn < 3; ++turn) {
+    append(0, 30);
+    append(1, 30);
+    std::this_thread::sleep_for(200ms);
+  }
+  recorder.message_hook = [&](Recorder::Partition& partition, const Message&) {
+    bool first = partition.assigned.partition.partition == 0;
+    if (first && partition.messages.size() == 10) running.pause(0, true);
+    if (!first && recorder.partitions[0].paused) running.pause(0, false);
+    return true;
+  };
+  ASSERT_TRUE(running.until(
+      [&] {
+        if (recorder.partitions[0].paused) running.pause(0, false);  // the other one had its turn before
+        return all_delivered(recorder);
+      },
+      1'000));
+  running.linger();
+  EXPECT_EQ(recorder.partitions[0].offsets(), appended[0]);
+  EXPECT_EQ(recorder.partitions[1].offsets(), appended[1]);
+}
+
 TEST_P(SourceSuite, O5_the_next_assignment_finds_what_was_committed) {
   append(0, 10);
   append(1, 10);
