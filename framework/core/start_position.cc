@@ -2,6 +2,8 @@
 
 #include "core/mutant.h"
 
+#include <algorithm>
+
 namespace idem::core {
 namespace {
 

@@ -2,6 +2,7 @@
 
 #include <blockingconcurrentqueue.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>

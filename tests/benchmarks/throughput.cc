@@ -6,6 +6,7 @@
 #include <idem/idem.h>
 #include <librdkafka/rdkafka.h>  // after kafka_client.h: it has a function with the name of one of its own structs
 
+#include <algorithm>
 #include <cstdio>
 #include <stdexcept>
 

@@ -2,6 +2,8 @@
 
 #include "store_suite.h"
 
+#include <algorithm>
+
 namespace idem::conformance {
 namespace {
 

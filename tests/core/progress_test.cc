@@ -2,6 +2,7 @@
 
 #include <idem/progress.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <stdexcept>

@@ -2,6 +2,8 @@
 // or does no harm. Message shapes once more, on their way through a real broker.
 #include "on_kafka.h"
 
+#include <algorithm>
+
 namespace idem::test {
 namespace {
 

@@ -1,6 +1,7 @@
 // idem_kill: kills a real consumer again and again and checks that it neither loses a message nor applies one twice.
 // tests/kill builds and starts it; see there for the options.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

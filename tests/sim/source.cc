@@ -1,5 +1,7 @@
 #include "sim/source.h"
 
+#include <algorithm>
+
 namespace idem::sim {
 
 // --- Orders of the group
