@@ -103,6 +103,14 @@ TEST_F(KafkaFaults, stop_ends_though_the_broker_is_gone) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
 }
 
+TEST_F(KafkaFaults, a_partition_that_is_assigned_and_never_fetched_is_noticed) {
+  broker.fail_next(KafkaRequest::fetch, std::vector<int>(1'000, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION));
+  RunningSource running(options());
+  running.start();
+  ASSERT_TRUE(running.until([&] { return running.warned("silent for 30 s"); }, 50s));
+  EXPECT_TRUE(running.recorder.fatals.empty()) << "it is asked again before that";
+}
+
 TEST_F(KafkaFaults, an_exception_of_the_runtime_comes_out_of_poll) {
   RunningSource running(options_for(broker.bootstrap(), "orders", "members", KafkaOptions::Mode::group,
                                     {{"session.timeout.ms", "6000"}}));
