@@ -87,6 +87,18 @@ class StreamTimes {
   std::vector<std::optional<Timestamp>> times_;
 };
 
+// A store that is busy for the moment (a full disk, a locked file) is asked again before the start fails.
+std::shared_ptr<Ledger> open_ledger(TransactionalStore& store, const LedgerOptions& options) {
+  for (int tries = 1;; ++tries) {
+    try {
+      return store.ledger(options);
+    } catch (const StoreError& e) {
+      if (!e.transient() || tries == 10) throw;
+      std::this_thread::sleep_for(200ms);
+    }
+  }
+}
+
 enum class Until { stopped, caught_up };
 
 }  // namespace
@@ -131,7 +143,7 @@ struct Runtime::Impl {
 
 void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   Job& job = *shared_job;
-  job.ledger = job.store->ledger({options.consumer, options.retention});
+  job.ledger = open_ledger(*job.store, {options.consumer, options.retention});
   std::vector<Handler*> handlers;
   for (unsigned i = 0; i < workers(); ++i) {
     if (job.factory) {

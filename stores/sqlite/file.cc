@@ -64,8 +64,10 @@ std::string canonical(const std::string& path) {
   std::error_code error;
   const auto resolved = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
   const std::string result = error ? path : resolved.string();
-  if (error || !std::filesystem::is_directory(directory_of(result), error))
-    throw StoreError("cannot open " + path + ": there is no directory " + directory_of(result), false);
+  const bool there = !error && std::filesystem::is_directory(directory_of(result), error);
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw StoreError("cannot open " + path + ": " + error.message(), false);
+  if (!there) throw StoreError("cannot open " + path + ": there is no directory " + directory_of(result), false);
   return result;
 }
 
