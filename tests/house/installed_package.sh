@@ -4,6 +4,6 @@
 set -eu
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 cmake --install "$1" --prefix "$scratch/prefix" >/dev/null
-cmake -S "$2" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$scratch/prefix" -DCMAKE_BUILD_TYPE=Debug >"$scratch/log" || { cat "$scratch/log"; exit 1; }
+cmake -G Ninja -S "$2" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$scratch/prefix" -DCMAKE_BUILD_TYPE=Debug >"$scratch/log" || { cat "$scratch/log"; exit 1; }
 cmake --build "$scratch/build" >"$scratch/log" || { cat "$scratch/log"; exit 1; }
 cd "$scratch" && "$scratch/build/service"
