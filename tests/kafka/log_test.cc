@@ -4,6 +4,8 @@
 #include "support/kafka_client.h"
 #include "support/require.h"
 
+#include <librdkafka/rdkafka.h>  // last: it hides names that the support only declares
+
 namespace idem::test {
 namespace {
 
@@ -120,6 +122,23 @@ TEST_P(KafkaLog, a_topic_created_anew_while_running_ends_the_run) {
   client->produce(topic, records("new", 3));
   ASSERT_TRUE(running.until([&] { return !running.recorder.fatals.empty(); }, 60s));
   EXPECT_EQ(running.recorder.delivered, 5u) << "records of the new topic passed for those of the old one";
+}
+
+TEST_P(KafkaLog, the_origin_names_the_cluster_and_as_far_as_the_client_can_the_topic) {
+  auto origin = [&] {
+    RunningSource running(options());
+    running.start();
+    EXPECT_TRUE(running.until([&] { return running.held() == 1; }));
+    return running.recorder.partitions[0].assigned.origin;
+  };
+  std::string first = origin();
+  EXPECT_TRUE(first.starts_with("cluster=")) << first;
+  EXPECT_EQ(origin(), first);
+  broker->delete_topic(topic);
+  broker->create_topic(topic, 1);
+  if (rd_kafka_version() < 0x020300ff) GTEST_SKIP() << "this librdkafka cannot ask for a topic's id";
+  EXPECT_NE(first.find(" topic="), std::string::npos) << first;
+  EXPECT_NE(origin(), first) << "the topic was created anew";
 }
 
 TEST_P(KafkaLog, a_topic_that_was_never_there) {
