@@ -20,7 +20,8 @@ struct KafkaOptions {
   /// do not exist, have a bad value, or break the promise (enable.auto.commit=true, enable.auto.offset.store=true,
   /// partition.assignment.strategy=cooperative-sticky below librdkafka 2.10, …).
   /// Set for you unless given: auto.offset.reset=earliest, check.crcs=true, partition.assignment.strategy=range,
-  /// enable.partition.eof=true, queued.max.messages.kbytes from the runtime's budget.
+  /// enable.partition.eof=true, fetch.wait.max.ms=100 (a partition that is resumed waits for a fetch of the idle ones),
+  /// queued.max.messages.kbytes from the runtime's budget.
   /// Set group.instance.id to a name stable across restarts: a restarted process has its partitions back at once
   /// instead of after session.timeout.ms.
   std::map<std::string, std::string> properties;

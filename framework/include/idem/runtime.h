@@ -53,6 +53,7 @@ enum class OnUndecidable {
 struct Accept {
   bool empty_store = false;      ///< the broker has our progress and the store has none: start from the broker's
                                  ///< offset. What the lost store remembered is gone: copies have a second effect.
+                                 ///< While set, a second process with its own store is not looked for.
   bool other_store = false;      ///< adopt partitions whose progress another store made (a moved service). Unless the
                                  ///< other process is gone for good, every redelivery to it has a second effect.
   bool recreated_topic = false;  ///< the topic or cluster is another one: start over at its beginning, ids are kept
