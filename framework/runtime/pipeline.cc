@@ -310,12 +310,15 @@ bool Pipeline::drain(const std::vector<PartitionHandle>& only, core::Ticks deadl
     if (only.empty()) return core_.dispatched() > 0;
     return std::any_of(only.begin(), only.end(), [&](PartitionHandle h) { return core_.dispatched(h) > 0; });
   };
-  collect();
-  while (running() && parts_.executor.failure().empty()) {
+  // Workers of a store that is gone finish nothing more: that is no drain to wait for.
+  return collect_while(running, deadline) || !parts_.executor.failure().empty();
+}
+
+bool Pipeline::collect_while(const std::function<bool()>& under_way, core::Ticks deadline) {
+  for (collect(); under_way(); collect()) {
     const auto now = parts_.clock.now();
-    if (now >= deadline) return false;
+    if (now >= deadline || !parts_.executor.failure().empty()) return false;
     parts_.executor.wait(std::chrono::ceil<std::chrono::milliseconds>(deadline - now));
-    collect();
   }
   return true;
 }

@@ -84,6 +84,8 @@ class Pipeline final : public SourceEvents {
   void identify(core::Delivery& delivery);
   void other_record(core::Partition& partition, std::int64_t offset);
   bool drain(const std::vector<PartitionHandle>& only, core::Ticks deadline);
+  /// Takes in what comes back until nothing is under way; false at the deadline, or when the workers cannot go on.
+  bool collect_while(const std::function<bool()>& under_way, core::Ticks deadline);
   void end(ExitReason reason, std::string detail);
 
   Parts parts_;

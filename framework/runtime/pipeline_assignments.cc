@@ -87,15 +87,10 @@ bool Pipeline::reset(const AssignedPartition& assigned, std::uint32_t slot, cons
     return std::any_of(core_.partitions().begin(), core_.partitions().end(),
                        [&](const Partition& p) { return p.ref == assigned.partition && p.messages > 0; });
   };
-  const auto deadline = parts_.clock.now() + parts_.options.drain_timeout;
-  for (collect(); under_way(); collect()) {
-    const auto now = parts_.clock.now();
-    if (now >= deadline || !parts_.executor.failure().empty()) {
-      end(ExitReason::drain_timeout, assigned.partition.topic + "[" + std::to_string(assigned.partition.partition) +
-                                         "] cannot start over: handlers of its earlier assignment still run");
-      return false;
-    }
-    parts_.executor.wait(std::chrono::ceil<std::chrono::milliseconds>(deadline - now));
+  if (!collect_while(under_way, parts_.clock.now() + parts_.options.drain_timeout)) {
+    end(ExitReason::drain_timeout, assigned.partition.topic + "[" + std::to_string(assigned.partition.partition) +
+                                       "] cannot start over: handlers of its earlier assignment still run");
+    return false;
   }
   parts_.ledger.reset(slot, progress, assigned.origin);
   return true;
