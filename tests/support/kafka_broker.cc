@@ -1,47 +1,17 @@
 #include "kafka_broker.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <fstream>
 #include <random>
 #include <stdexcept>
 #include <thread>
 
+#include "free_port.h"
+
 namespace idem::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-sockaddr_in loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<in_port_t>(port));
-  return address;
-}
-
-bool can_bind(int port) {
-  int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = loopback(port);
-  bool free = bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  close(socket);
-  return free;
-}
-
-// A port that nobody listens on. Chosen at random below the range that the kernel hands out to outgoing
-// connections: one of those could take the port while a broker is down between kill() and restart().
-int free_port() {
-  std::random_device random;
-  std::uniform_int_distribution<int> any(15'000, 31'999);
-  for (int attempt = 0; attempt < 1000; ++attempt) {
-    if (int port = any(random); can_bind(port)) return port;
-  }
-  throw std::runtime_error("no free port on loopback");
-}
 
 // A cluster id of its own for every broker, so that a consumer can tell one from another: 16 random bytes in
 // base64, whose last digit holds only two bits. Letters and digits only, as Kafka's tools take a leading '-'
