@@ -98,6 +98,7 @@ Partition& DeliveryCore::assign(const PartitionRef& ref, std::uint32_t slot, Pro
   p.position = start;
   p.committed = committed.value_or(-1);
   p.sent = -1;
+  p.finished.clear();
   p.check = check;
   p.at_end = p.paused = false;
   p.newest.reset();
@@ -369,7 +370,10 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
   if (kind == Completion::Kind::store_busy && mutated(Mutant::busy_is_dropped)) kind = Completion::Kind::durable;
   switch (kind) {
     case Completion::Kind::durable:
-      if (options_.stable_positions) p.progress.finish(d.record.from, d.message.offset, d.record.print);
+      if (options_.stable_positions)
+        p.progress.finish(d.record.from, d.message.offset, d.record.print);
+      else
+        p.finished.push_back(d.message.offset);
       ++(d.verdict == Verdict::duplicate ? counters_.duplicates
          : d.verdict == Verdict::parked  ? counters_.parked
                                          : counters_.done);

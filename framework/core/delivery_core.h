@@ -44,6 +44,7 @@ struct Partition {
   std::int64_t position = 0;             ///< after the last received message
   std::int64_t committed = -1;           ///< confirmed by the broker
   std::int64_t sent = -1;                ///< in a commit that has not been answered
+  std::vector<std::int64_t> finished;    ///< without stable positions: durable and not yet acknowledged, each once
   std::optional<Progress::Range> check;  ///< the remembered record that is read once more, to compare its print
   std::size_t messages = 0, bytes = 0;   ///< in flight
   bool at_end = false;                   ///< nothing unread behind the position, as far as the source said

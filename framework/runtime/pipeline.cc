@@ -55,6 +55,7 @@ void Pipeline::start() {
   context.budget_messages = parts_.options.budget.messages;
   context.budget_bytes = prefetch_bytes(parts_.options.budget);
   context.drain_timeout = parts_.options.drain_timeout;
+  context.shared_store = parts_.store.shared;
   const auto now = parts_.clock.now();
   next_commit_ = now + parts_.options.commit_interval;
   next_recommit_ = now + recommit_interval;
@@ -80,9 +81,10 @@ void Pipeline::turn(std::chrono::milliseconds longest) {
   dispatch();
   // 5. The source is paused where the budget is used up.
   reconcile_pauses();
-  // 6. The broker is told how far each partition is done: only what is durable.
+  // 6. The broker is told what is done, position by position or message by message: only what is durable.
   skip_empty_tails();
-  commit_due();
+  if (positions_) commit_due();
+  else acknowledge();
   // 7. Ids grow old by the messages' own time.
   advance_stream_time();
 }
@@ -215,9 +217,20 @@ void Pipeline::commit_due() {
   commit(false);
 }
 
+// A delivery completes once, so it is acknowledged once; what an ended assignment left behind is not `finished`.
+void Pipeline::acknowledge() {
+  for (Partition& p : core_.partitions()) {
+    if (!p.assigned || p.finished.empty()) continue;
+    (void)IDEM_FAILPOINT("io.before_commit");
+    parts_.source.acknowledge(p.handle(), p.finished);
+    p.finished.clear();
+    (void)IDEM_FAILPOINT("io.after_commit");
+  }
+}
+
 // Commits what is finished of all assigned partitions, or of some.
 void Pipeline::commit(bool wait, const std::vector<PartitionHandle>& only) {
-  if (!positions_) return;
+  if (!positions_) return acknowledge();
   commits_.clear();
   for (Partition& p : core_.partitions()) {
     if (!p.assigned || !p.progress.started()) continue;
@@ -318,7 +331,8 @@ bool Pipeline::collect_while(const std::function<bool()>& under_way, core::Ticks
   for (collect(); under_way(); collect()) {
     const auto now = parts_.clock.now();
     if (now >= deadline || !parts_.executor.failure().empty()) return false;
-    parts_.executor.wait(std::chrono::ceil<std::chrono::milliseconds>(deadline - now));
+    parts_.executor.wait(std::min(std::chrono::ceil<std::chrono::milliseconds>(deadline - now), 1'000ms));
+    parts_.source.keep_alive();
   }
   return true;
 }
@@ -352,7 +366,8 @@ void Pipeline::end(ExitReason reason, std::string detail) {
 std::chrono::milliseconds Pipeline::time_to_wait(std::chrono::milliseconds longest) {
   auto until = parts_.clock.now() + longest;
   if (auto due = core_.next_due()) until = std::min(until, *due);
-  until = std::min({until, next_commit_, next_stream_time_});
+  until = std::min(until, next_stream_time_);
+  if (positions_) until = std::min(until, next_commit_);
   return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(until - parts_.clock.now()));
 }
 

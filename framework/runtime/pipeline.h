@@ -71,6 +71,7 @@ class Pipeline final : public SourceEvents {
   void skip_empty_tails();
   void commit_due();
   void commit(bool wait, const std::vector<PartitionHandle>& only = {});
+  void acknowledge();
   void commit_now(const std::vector<PartitionHandle>& only, core::Ticks deadline);
   bool ended_failed() const;
   void advance_stream_time();

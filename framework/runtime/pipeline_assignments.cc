@@ -123,7 +123,8 @@ void Pipeline::on_lost(std::span<const PartitionHandle> partitions) {
   if (mutated(Mutant::commit_on_lost)) commit(true, lost);
   for (PartitionHandle handle : lost) core_.release(handle);
   hold_stream_time();
-  log().warn("{} partitions lost: the group gave them to somebody else; nothing was committed for them", lost.size());
+  if (positions_)  // a source without positions has said itself what happened to its connection
+    log().warn("{} partitions lost: the group gave them to somebody else; nothing was committed for them", lost.size());
 }
 
 // The remembered record was read once more and is another one: this is not the log the store knows.

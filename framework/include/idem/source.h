@@ -90,7 +90,10 @@ class SourceEvents {
 
 struct SourceTraits {
   std::string name;               ///< for people: "kafka payments"
-  bool stable_positions = false;  ///< (partition, offset) names one record across restarts
+  /// true: (partition, offset) names one record across restarts, and "done" is said with commit() of a position.
+  /// false: an offset names one delivery of one assignment (an AMQP delivery tag), and "done" is said with
+  /// acknowledge() of each.
+  bool stable_positions = false;
 };
 
 /// What a source is told when it starts.
@@ -99,6 +102,8 @@ struct SourceContext {
   std::size_t budget_messages = 0;             ///< what the runtime takes at most
   std::size_t budget_bytes = 0;                ///< what the client library may hold of what it has fetched ahead
   std::chrono::milliseconds drain_timeout{0};  ///< how long on_revoked may take
+  bool shared_store = false;                   ///< several processes may share what the store remembers. If not, a
+                                               ///< source without stable positions reads only what nobody else reads.
 };
 
 class Source {
@@ -127,10 +132,21 @@ class Source {
   /// O8: nothing of what was fetched before is delivered any more.
   virtual void seek(PartitionHandle before, const StartAt& start) = 0;
 
-  /// Says "done up to next". Answered by on_committed: before returning if `wait`, else from a later poll().
+  /// With stable positions: says "done up to next". Answered by on_committed: before returning if `wait`, else from a later poll().
   /// O5: what was committed is where AssignedPartition::committed of the next assignment starts, metadata included.
   /// O6: a commit for a handle of an earlier assignment does nothing and is answered as not ok, retriable.
   virtual void commit(std::span<const Commit> commits, bool wait) = 0;
+
+  /// Without stable positions: says "done" of these offsets, in any order, each at most once and only when it is
+  /// durable. May be sent later, but before a poll() waits and before stop() returns. There is no answer: what the
+  /// broker did not get comes again.
+  /// O9: what was acknowledged does not come again after an orderly stop, and everything else does.
+  /// O10: an acknowledgement for a handle of an earlier assignment does nothing.
+  virtual void acknowledge(PartitionHandle /*partition*/, std::span<const std::int64_t> /*offsets*/) {}
+
+  /// Called about once a second while the runtime waits for handlers outside poll(): keeps the connection alive.
+  /// Delivers and reports nothing.
+  virtual void keep_alive() {}
 
   /// How many messages lie in the log from `next` on, as far as the client knows without asking.
   virtual std::optional<std::int64_t> lag(PartitionHandle, std::int64_t /*next*/) const { return std::nullopt; }
