@@ -1,9 +1,11 @@
-// Everything a service needs. Link what you use: idem::idem, idem::kafka, idem::sqlite.
+// Everything a service needs. Link what you use: idem::idem, idem::kafka, idem::rabbitmq,
+// idem::sqlite.
 #pragma once
 
 #include <idem/handler.h>
 #include <idem/kafka.h>
 #include <idem/memory_store.h>
 #include <idem/once.h>
+#include <idem/rabbitmq.h>
 #include <idem/runtime.h>
 #include <idem/sqlite_store.h>

@@ -1,0 +1,123 @@
+#include "sources/rabbitmq/rabbit_topology.h"
+
+#include <amqp.h>
+#include <amqp_framing.h>
+
+#include <vector>
+
+#include "sources/rabbitmq/rabbit_connection.h"
+
+namespace idem::rabbit {
+namespace {
+
+amqp_bytes_t bytes(const std::string& text) {
+  return {text.size(), const_cast<char*>(text.data())};  // rabbitmq-c only reads it
+}
+
+/// Arguments as rabbitmq-c wants them; borrows the strings.
+class Table {
+ public:
+  explicit Table(const RabbitArguments& arguments) {
+    for (const auto& [name, value] : arguments) {
+      amqp_table_entry_t entry;
+      entry.key = bytes(name);
+      if (const auto* boolean = std::get_if<bool>(&value)) {
+        entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+        entry.value.value.boolean = *boolean;
+      } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        entry.value.kind = AMQP_FIELD_KIND_I64;
+        entry.value.value.i64 = *number;
+      } else {
+        entry.value.kind = AMQP_FIELD_KIND_UTF8;
+        entry.value.value.bytes = bytes(std::get<std::string>(value));
+      }
+      entries_.push_back(entry);
+    }
+  }
+  amqp_table_t get() { return {static_cast<int>(entries_.size()), entries_.data()}; }
+
+ private:
+  std::vector<amqp_table_entry_t> entries_;
+};
+
+RabbitArguments arguments_of(const RabbitQueue& queue) {
+  RabbitArguments arguments = queue.arguments;
+  arguments["x-queue-type"] = std::string(queue.type == RabbitQueue::Type::quorum ? "quorum" : "classic");
+  if (!queue.dead_letter_exchange.empty()) arguments["x-dead-letter-exchange"] = queue.dead_letter_exchange;
+  if (!queue.dead_letter_routing_key.empty()) arguments["x-dead-letter-routing-key"] = queue.dead_letter_routing_key;
+  if (queue.message_ttl) arguments["x-message-ttl"] = std::int64_t{queue.message_ttl->count()};
+  if (queue.max_length) {
+    arguments["x-max-length"] = *queue.max_length;
+    arguments["x-overflow"] = std::string("reject-publish");
+  }
+  return arguments;
+}
+
+void declare(Connection& connection, const RabbitExchange& exchange) {
+  Table table(exchange.arguments);
+  amqp_exchange_declare(connection.get(), declaring_channel, bytes(exchange.name), bytes(exchange.type), /*passive=*/0,
+                        exchange.durable, /*auto_delete=*/0, /*internal=*/0, table.get());
+  connection.check("exchange \"" + exchange.name + "\" cannot be declared");
+}
+
+void declare(Connection& connection, const RabbitQueue& queue) {
+  const RabbitArguments arguments = arguments_of(queue);
+  Table table(arguments);
+  amqp_queue_declare(connection.get(), declaring_channel, bytes(queue.name), /*passive=*/0, queue.durable,
+                     /*exclusive=*/0, /*auto_delete=*/0, table.get());
+  connection.check("queue \"" + queue.name + "\" cannot be declared");
+}
+
+void declare(Connection& connection, const RabbitBinding& binding) {
+  Table table(binding.arguments);
+  amqp_queue_bind(connection.get(), declaring_channel, bytes(binding.queue), bytes(binding.exchange),
+                  bytes(binding.routing_key), table.get());
+  connection.check("queue \"" + binding.queue + "\" cannot be bound to exchange \"" + binding.exchange + "\"");
+}
+
+template <class Thing>
+void declare_named(Connection& connection, const Thing& thing, const std::string& what) {
+  try {
+    declare(connection, thing);
+  } catch (const Failure& failure) {
+    if (failure.code != 406) throw;
+    throw Failure(failure.code, explain_difference(what, failure.text), failure.text);
+  }
+}
+
+/// What stands between `before` and the next quote or blank after it.
+std::string word_after(const std::string& text, const std::string& before) {
+  const auto at = text.find(before);
+  if (at == std::string::npos) return {};
+  auto begin = at + before.size();
+  const bool quoted = begin < text.size() && text[begin] == '\'';
+  if (quoted) ++begin;
+  const auto end = quoted ? text.find('\'', begin) : text.find_first_of(" ,", begin);
+  return text.substr(begin, end == std::string::npos ? end : end - begin);
+}
+
+}  // namespace
+
+std::string explain_difference(const std::string& what, const std::string& said) {
+  const std::string argument = word_after(said, "inequivalent arg ");
+  if (argument.empty()) return what + " is not as RabbitOptions::topology has it: " + said;
+  std::string wanted = word_after(said, "received "), found = word_after(said, "current is ");
+  if (said.find("received none") != std::string::npos || wanted == "none") wanted = "not given";
+  if (found == "none") found = "not set";
+  return what + ": its " + argument + " at the server is " + found + ", in RabbitOptions::topology it is " + wanted +
+         ". Correct the option; or, if the server is wrong, delete it there (when it is empty) and start again. What "
+         "can change later is better set by a policy than by a declaration";
+}
+
+void declare(Connection& connection, const RabbitTopology& topology) {
+  if (topology.exchanges.empty() && topology.queues.empty() && topology.bindings.empty()) return;
+  connection.open_channel(declaring_channel);
+  for (const RabbitExchange& exchange : topology.exchanges)
+    declare_named(connection, exchange, "exchange \"" + exchange.name + "\"");
+  for (const RabbitQueue& queue : topology.queues) declare_named(connection, queue, "queue \"" + queue.name + "\"");
+  for (const RabbitBinding& binding : topology.bindings) declare(connection, binding);
+  amqp_channel_close(connection.get(), declaring_channel, AMQP_REPLY_SUCCESS);
+  connection.check("the declaring channel cannot be closed");
+}
+
+}  // namespace idem::rabbit
