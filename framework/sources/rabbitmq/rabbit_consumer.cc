@@ -164,7 +164,7 @@ bool Consumer::deliver() {
   Message message;
   message.topic = configuration_.options.queue;
   incoming_.fill(message);
-  ++received_;
+  if (received_++ == received_when_told_) next_look_ = steady_clock::now() + look_while_idle;  // the end is another one
   (void)IDEM_FAILPOINT("source.polled");
   return events_->on_message(*handle_, message);
 }
