@@ -54,7 +54,11 @@ struct RunningRabbit {
   bool until(const std::function<bool()>& so, std::chrono::seconds time = 60s) {
     auto deadline = std::chrono::steady_clock::now() + time;
     while (!so()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
+      if (std::chrono::steady_clock::now() > deadline) {
+        for (const auto& warning : recorder.warnings) ADD_FAILURE() << "in vain; warned: " << warning;
+        for (const auto& fatal : recorder.fatals) ADD_FAILURE() << "in vain; fatal: " << fatal;
+        return false;
+      }
       source.poll(20ms, 100);
     }
     return true;
