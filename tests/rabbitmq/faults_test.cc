@@ -131,6 +131,7 @@ struct RabbitKilled : RabbitFaults {
 TEST_F(RabbitKilled, it_comes_back_by_itself_and_so_does_what_was_not_acknowledged) {
   client->declare_queue(queue);
   send(20);
+  broker().sync();
   RunningRabbit running(options_for(broker().uri(), queue));
   running.start();
   ASSERT_TRUE(running.until([&] { return running.received() >= 20; }));

@@ -56,7 +56,8 @@ class RabbitBroker {
   int port() const { return port_; }
   const std::filesystem::path& directory() const { return scratch_->path(); }
 
-  void kill();     // SIGKILL
+  void kill();     // SIGKILL; what was declared within the last seconds is lost with it unless sync() was called
+  void sync();     // the server's own tables are on disk: it writes them with some delay
   void pause();    // SIGSTOP: connections stay, nothing answers
   void resume();   // SIGCONT
   void restart();  // after kill(), else kills first: same data, same ports; returns when it accepts connections

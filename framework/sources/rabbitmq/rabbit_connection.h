@@ -47,6 +47,7 @@ class Connection {
   void close() noexcept;
   /// The connection is gone: close() has nothing to say any more.
   void is_dead() { dead_ = true; }
+  bool dead() const { return dead_; }
 
  private:
   void open_socket(const Configuration& configuration);

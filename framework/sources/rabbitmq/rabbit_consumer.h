@@ -93,7 +93,9 @@ class Consumer {
 
   std::unique_ptr<Connection> leaving_;     ///< to be closed by the next attempt
   std::unique_ptr<Attempt> attempt_;
-  TimePoint next_attempt_{}, last_good_{};
+  TimePoint next_attempt_{};
+  std::optional<TimePoint> refused_since_;  ///< by a server that could be talked to
+  bool server_was_up_ = false;              ///< when the channel was lost
   int failures_ = 0;                        ///< attempts since the connection was last good
   std::size_t next_address_ = 0;
   std::string last_said_;

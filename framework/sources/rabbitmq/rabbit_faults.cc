@@ -18,10 +18,9 @@ namespace {
 constexpr auto longest_unread = 10s;
 constexpr std::chrono::milliseconds first_pause{50}, longest_pause{10'000};
 
-/// No attempt can heal it: something that was declared or consumed is not there, or is another thing.
+/// No attempt can heal it: something that was declared or consumed is another thing, or is not there.
 bool is_final(const Failure& failure) {
-  return failure.code == 406 || (failure.code == 404 && failure.text.find("no queue") != std::string::npos) ||
-         (failure.code == 404 && failure.text.find("no exchange") != std::string::npos);
+  return failure.code == 406 || (failure.code == 404 && failure.text.find("no queue") != std::string::npos);
 }
 
 }  // namespace
@@ -46,7 +45,6 @@ void Consumer::begin(std::unique_ptr<Connection> connection) {
   reading_ = starts[0].read;
   paused_ = starts[0].paused;
   unread_since_.reset();
-  last_good_ = now;
 }
 
 void Consumer::channel_closed(int code, const std::string& text) {
@@ -69,12 +67,13 @@ void Consumer::send_failed(int status) {
 
 // What was delivered and not acknowledged goes back to the queue with the channel.
 void Consumer::lost(const std::string& why) {
+  server_was_up_ = connection_ && !connection_->dead();
   leaving_ = std::move(connection_);
   reading_ = false;
   next_attempt_ = steady_clock::now();
   failures_ = 0;
   last_said_.clear();
-  last_good_ = next_attempt_;
+  refused_since_.reset();
   say(why + "; unacknowledged messages come again, connecting anew");
   if (const auto handle = std::exchange(handle_, std::nullopt)) events_->on_lost({&*handle, 1});
 }
@@ -119,9 +118,11 @@ void Consumer::attempt_failed(const Failure& failure) {
   ++failures_;
   next_address_ = (next_address_ + 1) % configuration_.addresses.size();
   const auto now = steady_clock::now();
-  // A server that comes up may refuse for a while what it grants later.
-  const bool refused = failure.code != 0;
-  if (is_final(failure) || (refused && now - last_good_ > 3 * configuration_.options.heartbeat))
+  // A server that comes up refuses for a while what it grants later: it listens before it knows all its queues.
+  if (failure.code == 0) refused_since_.reset();
+  else if (!refused_since_) refused_since_ = now;
+  if (failure.code != 0 && ((is_final(failure) && server_was_up_) ||
+                            now - *refused_since_ > 3 * configuration_.options.heartbeat))
     return fatal(failure.what());
   say(std::string("not connected: ") + failure.what() + "; trying on");
   const double doubled = static_cast<double>(first_pause.count()) * (1 << std::min(failures_, 16));

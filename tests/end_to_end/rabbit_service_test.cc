@@ -1,0 +1,181 @@
+// A whole service on a real RabbitMQ, while things happen to it.
+#include "on_rabbit.h"
+
+namespace idem::test {
+namespace {
+
+class RabbitService : public OnRabbit {
+ protected:
+  void SetUp() override {
+    OnRabbit::SetUp();
+    if (!IsSkipped()) make_queue();
+  }
+};
+
+TEST_F(RabbitService, a_message_without_an_id_is_parked_and_acknowledged) {
+  send("m", 2);
+  client().publish(queue, {{.payload = "who am I"}, {.payload = "nor I", .headers = {{"id", "elsewhere"}}}});
+  const Life life = catch_up();
+  EXPECT_TRUE(life.exit.ok()) << life.exit.detail;
+  EXPECT_EQ(life.counters.parked, 2u);
+  EXPECT_EQ(balance(), balanced);
+  EXPECT_EQ(client().ready(queue), 0);
+  auto store = open_store(file);
+  const auto parked = store->ledger({"test"})->parked();
+  ASSERT_EQ(parked.size(), 2u);
+  EXPECT_EQ(parked[0].reason, ParkReason::no_id);
+  EXPECT_EQ(parked[0].payload, "who am I");
+}
+
+TEST_F(RabbitService, position_is_no_identity_here) {
+  auto store = open_store(file);
+  RabbitSource source(reading());
+  Recorder handler;
+  RuntimeOptions options = quick();
+  options.identity = id_from_position();
+  Runtime runtime(options);
+  try {
+    runtime.add(source, *store, handler);
+    FAIL() << "taken";
+  } catch (const std::invalid_argument& e) {
+    EXPECT_NE(std::string(e.what()).find("no stable positions"), std::string::npos) << e.what();
+  }
+}
+
+TEST_F(RabbitService, what_was_running_and_what_never_ran_goes_to_the_next_one) {
+  send("m", 200);
+  Gate gate;
+  std::atomic<int> entered{0};
+  {
+    auto store = open_store(file);
+    RabbitSource source(reading());
+    Recorder handler([&](const Message&, Transaction&) -> std::optional<Outcome> {
+      if (++entered > 5) gate.pass();
+      return std::nullopt;
+    });
+    RuntimeOptions options = known_by_id();
+    options.drain_timeout = 30s;
+    Runtime runtime(options);
+    runtime.add(source, *store, handler);
+    Background running(runtime);
+    ASSERT_TRUE(eventually([&] { return entered > 5; }));
+    runtime.stop();
+    std::this_thread::sleep_for(300ms);  // until it hands out no more
+    gate.open();
+    const Exit exit = running.exit();
+    EXPECT_TRUE(exit.ok()) << exit.detail;
+  }
+  const auto done = effects().size();
+  EXPECT_LT(done, 200u) << "nothing was left over, so this test has tested nothing";
+  EXPECT_EQ(client().ready(queue), static_cast<int>(200 - done)) << "what is done was acknowledged, the rest handed back";
+  const Life next = catch_up();
+  EXPECT_EQ(next.counters.duplicates, 0u);
+  EXPECT_EQ(balance(), balanced);
+}
+
+TEST_F(RabbitService, a_second_process_with_a_store_of_its_own_is_refused) {
+  send("m", 1);
+  auto store = open_store(file), other_store = open_store(scratch / "other.db");
+  RabbitSource source(reading());
+  RabbitOptions impatient = reading();
+  impatient.wait_for_queue = 200ms;
+  RabbitSource other(impatient);
+  Recorder handler, other_handler;
+  Runtime runtime(known_by_id()), second(known_by_id());
+  runtime.add(source, *store, handler);
+  second.add(other, *other_store, other_handler);
+  Background running(runtime);
+  ASSERT_TRUE(eventually([&] { return runtime.counters().done == 1; }));
+  const Exit exit = second.run();
+  EXPECT_EQ(exit.reason, ExitReason::source_failed);
+  EXPECT_NE(exit.detail.find("read by another process"), std::string::npos) << exit.detail;
+  EXPECT_TRUE(running.stop().ok());
+}
+
+TEST_F(RabbitService, a_slow_handler_past_the_consumer_timeout_has_one_effect) {
+  send("slow", 1);
+  send("quick", 20);
+  RabbitOptions reads = reading();
+  reads.consumer_timeout = 500ms;
+  std::atomic<int> slow_calls{0};
+  const Life life = catch_up(reads, known_by_id(), [&](const Message& message, Transaction&) -> std::optional<Outcome> {
+    if (message.id != "slow0" || ++slow_calls > 1) return std::nullopt;
+    std::this_thread::sleep_for(1'500ms);
+    return std::nullopt;
+  });
+  EXPECT_TRUE(life.exit.ok()) << life.exit.detail;
+  EXPECT_EQ(slow_calls, 1);
+  EXPECT_GE(life.counters.duplicates, 1u) << "its copies";
+  EXPECT_EQ(balance(), balanced);
+  EXPECT_EQ(client().ready(queue), 0);
+}
+
+TEST_F(RabbitService, a_retry_stays_in_the_process) {
+  send("m", 10);
+  std::atomic<int> calls{0};
+  const Life life = catch_up(reading(), known_by_id(), [&](const Message& message, Transaction&) -> std::optional<Outcome> {
+    EXPECT_FALSE(message.header("redelivered"));
+    if (++calls % 3 != 0) return retry("not yet");
+    return std::nullopt;
+  });
+  EXPECT_TRUE(life.exit.ok());
+  EXPECT_EQ(life.counters.duplicates, 0u);
+  EXPECT_EQ(balance(), balanced);
+}
+
+TEST_F(RabbitService, messages_larger_than_the_budget_are_handled_one_at_a_time) {
+  std::vector<RabbitMessage> large;
+  for (int i = 0; i < 12; ++i) {
+    sent.push_back("large" + std::to_string(i));
+    large.push_back({.payload = std::string(3 << 20, 'x'), .id = sent.back()});
+  }
+  client().publish(queue, large);
+  RuntimeOptions options = known_by_id();
+  options.budget.bytes = 2 << 20;
+  const Life life = catch_up(reading(), options);
+  EXPECT_TRUE(life.exit.ok()) << life.exit.detail;
+  EXPECT_EQ(balance(), balanced);
+}
+
+class RabbitServiceKilled : public RabbitService {
+ protected:
+  RabbitBroker& broker() override {
+    if (!own_) own_ = std::make_unique<RabbitBroker>();
+    return *own_;
+  }
+
+ private:
+  std::unique_ptr<RabbitBroker> own_;
+};
+
+TEST_F(RabbitServiceKilled, the_server_is_killed_twice_and_nothing_is_lost_or_doubled) {
+  auto store = open_store(file);
+  RabbitOptions reads = reading();
+  reads.heartbeat = 5s;
+  RabbitSource source(reads);
+  Recorder handler([](const Message&, Transaction&) -> std::optional<Outcome> {
+    std::this_thread::sleep_for(2ms);
+    return std::nullopt;
+  });
+  Runtime runtime(known_by_id());
+  runtime.add(source, *store, handler);
+  send("a", 400);
+  broker().sync();
+  Background running(runtime);
+  for (std::size_t so_far : {100u, 500u}) {
+    ASSERT_TRUE(eventually([&] { return effects().size() >= so_far; }));
+    forget_client();
+    broker().kill();
+    broker().restart();
+    send("b" + std::to_string(so_far) + "-", 300);
+  }
+  ASSERT_TRUE(eventually([&] { return runtime.counters().in_flight == 0 && effects().size() >= sent.size(); }));
+  ASSERT_TRUE(eventually([&] { return client().ready(queue) == 0; }));
+  const Exit exit = running.stop();
+  EXPECT_TRUE(exit.ok()) << exit.detail;
+  EXPECT_EQ(balance(), balanced);
+  EXPECT_EQ(client().ready(queue), 0);
+}
+
+}  // namespace
+}  // namespace idem::test
