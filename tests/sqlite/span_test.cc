@@ -121,6 +121,25 @@ TEST_F(SpanTest, another_session_that_joins_is_not_taken_back) {
   EXPECT_EQ(effects().size(), 8u);
 }
 
+TEST_F(SpanTest, another_session_that_joins_without_writing_is_not_taken_back) {
+  auto other = ledger_->session(settled_);
+  Item& others = item("other");
+  ASSERT_EQ(look_up(*other, others), Seen::fresh);
+  const auto all = look_up_all(7);
+  join(all, 0, 5);
+  other->begin(others.record);
+  ASSERT_EQ(other->finish(others.record, {}), Joined::joined);
+  join(all, 5, 6);
+  EXPECT_EQ(write_and_fail(*all[6]), Joined::again);
+  EXPECT_EQ(session_->taken_back(), 1u) << "5 alone: the span ended where the other one joined";
+  join(all, 5, 6);
+  session_->yield();
+  other->yield();
+  EXPECT_TRUE(durable(others));
+  EXPECT_TRUE(durable(*all[5]));
+  EXPECT_EQ(look_up(others), Seen::duplicate);
+}
+
 TEST_F(SpanTest, an_id_that_got_in_meanwhile_takes_its_span_back) {
   options_.group_messages = 4;
   reopen();
