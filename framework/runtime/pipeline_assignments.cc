@@ -88,8 +88,8 @@ bool Pipeline::reset(const AssignedPartition& assigned, std::uint32_t slot, cons
                        [&](const Partition& p) { return p.ref == assigned.partition && p.messages > 0; });
   };
   if (!collect_while(under_way, parts_.clock.now() + parts_.options.drain_timeout)) {
-    end(ExitReason::drain_timeout, assigned.partition.topic + "[" + std::to_string(assigned.partition.partition) +
-                                       "] cannot start over: handlers of its earlier assignment still run");
+    end(ExitReason::drain_timeout, to_string(assigned.partition) +
+                                       " cannot start over: handlers of its earlier assignment still run");
     return false;
   }
   parts_.ledger.reset(slot, progress, assigned.origin);
@@ -128,8 +128,7 @@ void Pipeline::on_lost(std::span<const PartitionHandle> partitions) {
 
 // The remembered record was read once more and is another one: this is not the log the store knows.
 void Pipeline::other_record(Partition& partition, std::int64_t offset) {
-  const std::string what = partition.ref.topic + "[" + std::to_string(partition.ref.partition) + "]: the record at offset " +
-                           std::to_string(offset) +
+  const std::string what = to_string(partition.ref) + ": the record at offset " + std::to_string(offset) +
                            " is not the one that was processed there: the topic was deleted and recreated, or truncated";
   const PartitionHandle handle = partition.handle();
   if (parts_.options.accept.recreated_topic) {

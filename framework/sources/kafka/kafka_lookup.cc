@@ -212,8 +212,7 @@ std::vector<AssignedPartition> Lookup::describe(std::span<const PartitionRef> pa
     if (!origins.contains(topic)) origins[topic] = origin(topic, deadline);
     if (!offsets[i].next && configuration_.reset == Reset::error)
       throw std::runtime_error("Kafka source: auto.offset.reset=error, and group \"" + configuration_.group +
-                               "\" has committed nothing for " + topic + "[" + std::to_string(partitions[i].partition) +
-                               "]");
+                               "\" has committed nothing for " + to_string(partitions[i]));
     described.push_back({.partition = partitions[i],
                          .committed = offsets[i].next,
                          .metadata = std::move(offsets[i].metadata),
