@@ -43,6 +43,23 @@ std::string_view to_string(ParkReason reason) {
   return "unknown";
 }
 
+Counters& Counters::operator+=(const Counters& other) {
+  received += other.received;
+  done += other.done;
+  duplicates += other.duplicates;
+  parked += other.parked;
+  in_flight += other.in_flight;
+  abandoned += other.abandoned;
+  retries += other.retries;
+  not_applied += other.not_applied;
+  stale_completions += other.stale_completions;
+  lag += other.lag;
+  undecidable += other.undecidable;
+  conflicts += other.conflicts;
+  bytes_in_flight += other.bytes_in_flight;
+  return *this;
+}
+
 namespace {
 
 void check(bool good, const char* field, const std::string& what) {
@@ -276,22 +293,7 @@ void Runtime::stop() {
 Counters Runtime::counters() const {
   std::lock_guard lock(impl_->mutex);
   Counters sum;
-  for (const auto& job : impl_->jobs) {
-    const Counters& c = job->counters;
-    sum.received += c.received;
-    sum.done += c.done;
-    sum.duplicates += c.duplicates;
-    sum.parked += c.parked;
-    sum.in_flight += c.in_flight;
-    sum.abandoned += c.abandoned;
-    sum.retries += c.retries;
-    sum.not_applied += c.not_applied;
-    sum.stale_completions += c.stale_completions;
-    sum.lag += c.lag;
-    sum.undecidable += c.undecidable;
-    sum.conflicts += c.conflicts;
-    sum.bytes_in_flight += c.bytes_in_flight;
-  }
+  for (const auto& job : impl_->jobs) sum += job->counters;
   return sum;
 }
 
