@@ -7,6 +7,7 @@
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
 #include "runtime/pipeline.h"
+#include "runtime/store_retry.h"
 
 namespace idem::runtime {
 
@@ -29,18 +30,13 @@ std::vector<StartAt> Pipeline::on_assigned(std::span<const AssignedPartition> pa
   return starts;
 }
 
-// A store that is busy for the moment (a full disk, a locked file) must not end the run here.
+// A store that is busy for the moment must not end the run here.
 StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
-  for (int tries = 1;; ++tries) {
-    try {
-      return begin_partition(assigned);
-    } catch (const StoreError& e) {
-      if (!e.transient() || tries == 10) {
-        end(ExitReason::store_failed, e.what());
-        return {{}, false, 0};
-      }
-      parts_.executor.wait(200ms);
-    }
+  try {
+    return ask_store([&] { return begin_partition(assigned); }, [&](auto pause) { parts_.executor.wait(pause); });
+  } catch (const StoreError& e) {
+    end(ExitReason::store_failed, e.what());
+    return {{}, false, 0};
   }
 }
 

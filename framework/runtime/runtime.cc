@@ -13,6 +13,7 @@
 #include "runtime/log.h"
 #include "runtime/pipeline.h"
 #include "runtime/signals.h"
+#include "runtime/store_retry.h"
 #include "runtime/worker_pool.h"
 
 namespace idem {
@@ -104,18 +105,6 @@ class StreamTimes {
   std::vector<std::optional<Timestamp>> times_;
 };
 
-// A store that is busy for the moment (a full disk, a locked file) is asked again before the start fails.
-std::shared_ptr<Ledger> open_ledger(TransactionalStore& store, const LedgerOptions& options) {
-  for (int tries = 1;; ++tries) {
-    try {
-      return store.ledger(options);
-    } catch (const StoreError& e) {
-      if (!e.transient() || tries == 10) throw;
-      std::this_thread::sleep_for(200ms);
-    }
-  }
-}
-
 enum class Until { stopped, caught_up };
 
 }  // namespace
@@ -160,7 +149,8 @@ struct Runtime::Impl {
 
 void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   Job& job = *shared_job;
-  job.ledger = open_ledger(*job.store, {options.consumer, options.retention});
+  job.ledger = runtime::ask_store([&] { return job.store->ledger({options.consumer, options.retention}); },
+                                  [](auto pause) { std::this_thread::sleep_for(pause); });
   std::vector<Handler*> handlers;
   for (unsigned i = 0; i < workers(); ++i) {
     if (job.factory) {
