@@ -158,8 +158,8 @@ void Pipeline::report(const core::Completion& completion) const {
     log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
                d.message.offset, d.why);
   if (completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::parked)
-    log().error("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
-                d.message.offset, to_string(d.park_reason), d.why);
+    log().warn("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
+               d.message.offset, to_string(d.park_reason), d.why);
 }
 
 void Pipeline::dispatch() {
