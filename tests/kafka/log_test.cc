@@ -1,10 +1,10 @@
 // What logs of a real Kafka do to a reader: transactions, deletion, and topics that vanish.
+#include <librdkafka/rdkafka.h>
+
 #include "running_source.h"
 #include "support/kafka_broker.h"
 #include "support/kafka_client.h"
 #include "support/require.h"
-
-#include <librdkafka/rdkafka.h>  // last: it hides names that the support only declares
 
 namespace idem::test {
 namespace {

@@ -39,7 +39,7 @@ int main() {
   sigprocmask(SIG_BLOCK, &ending, nullptr);
   const int signals = signalfd(-1, &ending, SFD_CLOEXEC);
   try {
-    if (auto reason = idem::test::KafkaBroker::unavailable()) {
+    if (auto reason = idem::test::kafka_missing()) {
       std::fprintf(stderr, "idem_kafka_broker: %s\n", reason->c_str());
       return 1;
     }
