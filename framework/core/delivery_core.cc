@@ -7,37 +7,9 @@
 
 namespace idem::core {
 
-/// Messages that must not overtake each other: a partition, a key, or one message alone.
-struct Lane {
-  std::uint64_t key = 0;
-  bool by_key = false;           ///< listed in lane_by_key_
-  Partition* partition = nullptr;
-  Delivery *head = nullptr, *tail = nullptr;
-  std::size_t running = 0;       ///< dispatched and not completed; the lane is closed meanwhile
-  bool in_ready = false;
-  Lane* next_ready = nullptr;
-
-  bool runnable() const { return running == 0 && partition->dispatching && first_runnable() != nullptr; }
-
-  Delivery* first_runnable() const {
-    Delivery* d = head;
-    if (mutated(Mutant::lane_not_held))
-      while (d && d->state == Delivery::State::backing_off) d = d->next;
-    return d && may_run(*d) ? d : nullptr;
-  }
-
-  static bool may_run(const Delivery& d) { return d.state == Delivery::State::queued && !d.waits_for_copy; }
-};
-
 namespace {
 
 constexpr std::size_t largest_kept_buffer = 64 << 10;
-
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 
 std::uint64_t size_in_memory(const Message& m) {
   std::uint64_t size = m.payload.value_or("").size() + m.key.value_or("").size();
@@ -74,8 +46,7 @@ void Delivery::assign(const Message& from, std::string_view topic) {
   message.headers = headers_;
 }
 
-DeliveryCore::DeliveryCore(CoreOptions options) : options_(options), random_(options.seed) {}
-DeliveryCore::~DeliveryCore() = default;
+DeliveryCore::DeliveryCore(CoreOptions options) : options_(options), random_(options.seed), lanes_(options.ordering) {}
 
 // --- Assignments ------------------------------------------------------------------------------------------------
 
@@ -183,13 +154,9 @@ DeliveryCore::Received DeliveryCore::enqueue(Delivery* delivery) {
   }
   d.state = Delivery::State::queued;
   ++queued_;
-  d.lane = lane_for(p, d);
-  d.previous = d.lane->tail;
-  d.next = nullptr;
-  (d.lane->tail ? d.lane->tail->next : d.lane->head) = &d;
-  d.lane->tail = &d;
+  lanes_.enter(p, d);
   enter_flight(d);
-  update(*d.lane);
+  lanes_.update(*d.lane);
   return Received::queued;
 }
 
@@ -198,55 +165,6 @@ void DeliveryCore::at_end(PartitionHandle handle, std::int64_t next) {
   if (!p) return;
   p->at_end = true;
   p->position = std::max(p->position, next);
-}
-
-Lane* DeliveryCore::lane_for(Partition& partition, const Delivery& delivery) {
-  auto take = [&] {
-    if (free_lanes_.empty()) {
-      lanes_.push_back(std::make_unique<Lane>());
-      free_lanes_.push_back(lanes_.back().get());
-    }
-    Lane* lane = free_lanes_.back();
-    free_lanes_.pop_back();
-    *lane = Lane{};
-    lane->partition = &partition;
-    return lane;
-  };
-  if (options_.ordering == Ordering::by_partition) {
-    if (!partition.lane) partition.lane = take();
-    return partition.lane;
-  }
-  if (options_.ordering == Ordering::unordered || !delivery.message.key) return take();
-  // Two keys of one hash share a lane, which costs them only parallelism.
-  const std::uint64_t key = mix(std::hash<std::string_view>{}(*delivery.message.key) + partition.index);
-  auto [lane, fresh] = lane_by_key_.insert(key, nullptr);
-  if (fresh) {
-    *lane = take();
-    (*lane)->key = key;
-    (*lane)->by_key = true;
-  }
-  return *lane;
-}
-
-void DeliveryCore::update(Lane& lane) {
-  if (!lane.head && lane.running == 0 && !lane.in_ready) {
-    if (lane.by_key) lane_by_key_.erase(lane.key);
-    if (lane.partition->lane == &lane) lane.partition->lane = nullptr;
-    free_lanes_.push_back(&lane);
-    return;
-  }
-  if (lane.in_ready || !lane.runnable()) return;
-  lane.in_ready = true;
-  lane.next_ready = nullptr;
-  (last_ready_ ? last_ready_->next_ready : first_ready_) = &lane;
-  last_ready_ = &lane;
-  ++ready_lanes_;
-}
-
-void DeliveryCore::leave_lane(Delivery& d) {
-  (d.previous ? d.previous->next : d.lane->head) = d.next;
-  (d.next ? d.next->previous : d.lane->tail) = d.previous;
-  d.previous = d.next = nullptr;
 }
 
 // Copies of one id that are in flight at once: the map knows the earliest, and each knows the one that waits for it.
@@ -278,7 +196,7 @@ void DeliveryCore::leave_flight(Delivery& d) {
   } else if (d.next_copy) {
     *first = d.next_copy;
     d.next_copy->waits_for_copy = false;
-    update(*d.next_copy->lane);
+    lanes_.update(*d.next_copy->lane);
   } else {
     in_flight_.erase(*d.in_flight_key);
   }
@@ -288,10 +206,10 @@ void DeliveryCore::leave_flight(Delivery& d) {
 
 void DeliveryCore::finish(Delivery& d) {
   Lane& lane = *d.lane;
-  leave_lane(d);
+  lanes_.leave(d);
   leave_flight(d);
   recycle(d);
-  update(lane);
+  lanes_.update(lane);
 }
 
 void DeliveryCore::recycle(Delivery& d) {
@@ -310,12 +228,12 @@ void DeliveryCore::recycle(Delivery& d) {
 
 std::size_t DeliveryCore::run_length() const {
   // Everybody gets a share of what is there, so that no worker waits while another has a long run.
-  const std::size_t takers = std::clamp<std::size_t>(options_.workers, 1, std::max<std::size_t>(ready_lanes_, 1));
+  const std::size_t takers = std::clamp<std::size_t>(options_.workers, 1, std::max<std::size_t>(lanes_.ready(), 1));
   return std::clamp<std::size_t>((queued_ + takers - 1) / takers, 1, run_limit_);
 }
 
 Batch* DeliveryCore::next_batch() {
-  if (!first_ready_ || batches_out_ >= 2 * options_.workers) return nullptr;
+  if (!lanes_.first_ready() || batches_out_ >= 2 * options_.workers) return nullptr;
   const std::size_t limit = run_length();
   if (free_batches_.empty()) {
     batches_.push_back(std::make_unique<Batch>());
@@ -323,16 +241,13 @@ Batch* DeliveryCore::next_batch() {
   }
   Batch* batch = free_batches_.back();
   bool full = false;
-  while (first_ready_ && !full && batch->items.size() < limit) {
-    Lane& lane = *first_ready_;
+  while (lanes_.first_ready() && !full && batch->items.size() < limit) {
+    Lane& lane = *lanes_.first_ready();
     Delivery* const first = lane.runnable() ? lane.first_runnable() : nullptr;
     if (first && first->record.alone && !batch->items.empty()) break;  // begins the next batch
-    first_ready_ = lane.next_ready;
-    if (!first_ready_) last_ready_ = nullptr;
-    lane.in_ready = false;
-    --ready_lanes_;
+    lanes_.pop_ready();
     if (!first) {
-      update(lane);  // an empty lane is given back
+      lanes_.update(lane);  // an empty lane is given back
       continue;
     }
     for (Delivery* d = first; d && !full && Lane::may_run(*d) && batch->items.size() < limit; d = d->next) {
@@ -400,7 +315,7 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
       ++queued_;
       break;
   }
-  update(lane);
+  lanes_.update(lane);
 }
 
 void DeliveryCore::batch_done(Batch* batch, std::chrono::nanoseconds took) {
@@ -438,7 +353,7 @@ void DeliveryCore::tick(Ticks now) {
     due_.pop_back();
     d.state = Delivery::State::queued;
     ++queued_;
-    update(*d.lane);
+    lanes_.update(*d.lane);
   }
 }
 

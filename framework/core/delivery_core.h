@@ -5,7 +5,6 @@
 // (the I/O thread of the source, or the simulator).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,6 +17,8 @@
 
 #include "core/delivery.h"
 #include "core/flat_map.h"
+#include "core/lanes.h"
+#include "core/partition.h"
 
 namespace idem::core {
 
@@ -32,33 +33,9 @@ struct CoreOptions {
   std::uint64_t seed = 1;                                    ///< of the retry jitter
 };
 
-/// A partition during one assignment.
-struct Partition {
-  PartitionRef ref;
-  std::uint32_t index = 0;
-  std::atomic<std::uint32_t> epoch{0};   ///< read by workers; raised when the assignment ends
-  bool assigned = false;
-  bool dispatching = true;               ///< false while being revoked
-  std::uint32_t slot = Record::no_partition;
-  Progress progress;                     ///< durable in the store
-  std::int64_t position = 0;             ///< after the last received message
-  std::int64_t committed = -1;           ///< confirmed by the broker
-  std::int64_t sent = -1;                ///< in a commit that has not been answered
-  std::vector<std::int64_t> finished;    ///< without stable positions: durable and not yet acknowledged, each once
-  std::optional<Progress::Range> check;  ///< the remembered record that is read once more, to compare its print
-  std::size_t messages = 0, bytes = 0;   ///< in flight
-  bool at_end = false;                   ///< nothing unread behind the position, as far as the source said
-  bool paused = false;                   ///< what the source was told
-  std::optional<Timestamp> newest;       ///< highest timestamp received
-  Lane* lane = nullptr;                  ///< Ordering::by_partition
-
-  PartitionHandle handle() const { return {index, epoch.load(std::memory_order_relaxed)}; }
-};
-
 class DeliveryCore {
  public:
   explicit DeliveryCore(CoreOptions options);
-  ~DeliveryCore();
 
   // --- Assignments ----------------------------------------------------------------------------------------------
   /// A new epoch of the partition, reading from `start`. `check`: the record below it whose print is to be compared.
@@ -118,13 +95,9 @@ class DeliveryCore {
 
  private:
   struct KeyHash {
-    std::uint64_t operator()(std::uint64_t key) const { return key; }
     std::uint64_t operator()(const IdKey& key) const { return key.low; }
   };
 
-  Lane* lane_for(Partition& partition, const Delivery& delivery);
-  void update(Lane& lane);
-  void leave_lane(Delivery& delivery);
   void enter_flight(Delivery& delivery);
   void leave_flight(Delivery& delivery);
   void finish(Delivery& delivery);
@@ -140,15 +113,11 @@ class DeliveryCore {
 
   std::vector<std::unique_ptr<Delivery>> deliveries_;
   std::vector<Delivery*> free_deliveries_;
-  std::vector<std::unique_ptr<Lane>> lanes_;
-  std::vector<Lane*> free_lanes_;
   std::vector<std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_batches_;
 
-  FlatMap<std::uint64_t, Lane*, KeyHash> lane_by_key_;
+  Lanes lanes_;
   FlatMap<IdKey, Delivery*, KeyHash> in_flight_;
-  Lane *first_ready_ = nullptr, *last_ready_ = nullptr;
-  std::size_t ready_lanes_ = 0;
   std::size_t batches_out_ = 0;
 
   struct Due {

@@ -22,6 +22,8 @@ enum class Mutant {
   id_truncated,             ///< of a long id only the beginning is looked at
   late_copy_skipped,        ///< an id that got in since look-up is taken for a copy without comparing the content
   failed_commit_believed,   ///< an offset commit answered as failed is taken for one that was not applied
+  taken_back_is_forgotten,  ///< what the store undid together with a failed message does not run again
+  taken_back_runs_last,     ///< it runs again, but after messages that came later
   budget_ignored_at_start,  ///< a partition assigned while the budget is full is read at once
 };
 

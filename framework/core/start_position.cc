@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::string_view metadata_prefix = "idem/1 store=";
 
-std::string name_of(const PartitionRef& ref) { return ref.topic + "[" + std::to_string(ref.partition) + "]"; }
-
 std::string_view component(std::string_view origin, std::string_view name) {
   while (!origin.empty()) {
     const std::string_view word = origin.substr(0, origin.find(' '));
@@ -63,12 +61,12 @@ class Decision {
     d.progress = remembered_;
     const std::int64_t watermark = remembered_.watermark();
     if (ours && *a_.committed > watermark)
-      d.why = name_of(a_.partition) + ": the broker's committed offset " + std::to_string(*a_.committed) +
+      d.why = to_string(a_.partition) + ": the broker's committed offset " + std::to_string(*a_.committed) +
               " is ahead of the store's " + std::to_string(watermark) +
               ": the store is older than the broker (a restored backup, or a lost WAL). The store wins: reading again "
               "from " + std::to_string(watermark);
     if (watermark < a_.log_begin) {
-      d.why = name_of(a_.partition) + ": offsets " + std::to_string(watermark) + " to " +
+      d.why = to_string(a_.partition) + ": offsets " + std::to_string(watermark) + " to " +
               std::to_string(a_.log_begin - 1) + " were deleted by the broker's retention before they were read";
       d.progress.skip(watermark, a_.log_begin);
       d.changed = true;
@@ -89,10 +87,11 @@ class Decision {
   StartDecision operator_reset() {
     const std::int64_t watermark = remembered_.watermark(), target = *a_.committed;
     if (target > watermark)
-      return begin_at(target, name_of(a_.partition) + ": the group's offset was reset forward to " +
+      return begin_at(target, to_string(a_.partition) + ": the group's offset was reset forward to " +
                                   std::to_string(target) + ": " + std::to_string(target - watermark) +
                                   " offsets from " + std::to_string(watermark) + " on are skipped as asked");
-    return begin_at(target, name_of(a_.partition) + ": the group's offset was reset back to " + std::to_string(target) +
+    return begin_at(target, to_string(a_.partition) + ": the group's offset was reset back to " +
+                                std::to_string(target) +
                                 " (the store had finished up to " + std::to_string(watermark) +
                                 "). Ids that are still remembered will be skipped as duplicates; to process them again "
                                 "use another consumer name");
@@ -101,8 +100,8 @@ class Decision {
   StartDecision other_store(std::string_view writer) {
     if (accept_.other_store || (accept_.empty_store && !remembered_.started()))
       return begin_at(remembered_.started() ? std::max(*a_.committed, remembered_.watermark()) : *a_.committed,
-                      name_of(a_.partition) + ": progress of store " + std::string(writer) + " adopted as asked");
-    std::string why = name_of(a_.partition) + ": its committed offset " + std::to_string(*a_.committed) +
+                      to_string(a_.partition) + ": progress of store " + std::string(writer) + " adopted as asked");
+    std::string why = to_string(a_.partition) + ": its committed offset " + std::to_string(*a_.committed) +
                       " was written by another store (" + std::string(writer) + ", this one is " + std::string(store_) +
                       "). What that store remembers is not known here, so every redelivery would have a second effect. ";
     why += remembered_.started() ? "" : "If this store's file is new because the old one was lost: restore it, or set "
@@ -115,9 +114,9 @@ class Decision {
 
   StartDecision empty_store() {
     if (accept_.empty_store)
-      return begin_at(*a_.committed, name_of(a_.partition) + ": empty store accepted as asked");
+      return begin_at(*a_.committed, to_string(a_.partition) + ": empty store accepted as asked");
     return refuse(StartDecision::Action::refuse,
-                  name_of(a_.partition) + ": the broker has this store's committed offset " +
+                  to_string(a_.partition) + ": the broker has this store's committed offset " +
                       std::to_string(*a_.committed) +
                       " and the store remembers nothing of the partition (was the consumer renamed, or the file "
                       "replaced?). Restore the file, or set accept.empty_store: copies of what was processed then have "
@@ -126,10 +125,10 @@ class Decision {
 
   StartDecision other_log(std::string what) {
     if (accept_.recreated_topic)
-      return begin_at(a_.log_begin, name_of(a_.partition) + ": " + what + "; starting over at " +
+      return begin_at(a_.log_begin, to_string(a_.partition) + ": " + what + "; starting over at " +
                                         std::to_string(a_.log_begin) + " as asked, remembered ids are kept");
     return refuse(StartDecision::Action::stop_partition,
-                  name_of(a_.partition) + ": " + what +
+                  to_string(a_.partition) + ": " + what +
                       ". Its positions name other records now, so this partition is not read. To start over at its "
                       "beginning with the remembered ids kept, set accept.recreated_topic");
   }

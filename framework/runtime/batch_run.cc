@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <numeric>
 
 #include "core/mutant.h"
 #include "runtime/failpoint.h"
@@ -31,7 +32,9 @@ Outcome call(Handler& handler, const Message& message, Transaction& tx) {
 
 void BatchRun::start(core::Batch& batch) {
   batch_ = &batch;
-  at_ = 0;
+  todo_.resize(batch.items.size());
+  std::iota(todo_.rbegin(), todo_.rend(), std::size_t{0});
+  joined_.clear();
   phase_ = Phase::look_up;
   cut_ = false;
   failed_lanes_.clear();
@@ -67,7 +70,7 @@ void BatchRun::handle() {
   core::Delivery& d = item();
   if (cut_ || d.stale() || lane_failed(d)) return hand_back(Completion::Kind::returned);
 
-  const Seen seen = seen_[at_];
+  const Seen seen = seen_[todo_.back()];
   if (seen == Seen::duplicate) return finish(Conclusion::Kind::skipped);
   if (seen == Seen::conflict) {
     if (policy_.on_conflict == OnConflict::duplicate) return finish(Conclusion::Kind::skipped);
@@ -92,7 +95,9 @@ void BatchRun::conclude() {
   phase_ = Phase::handle;
   if (outcome.kind() == Outcome::Kind::done) return finish(Conclusion::Kind::done);
 
-  if (session_.roll_back() == Joined::interrupted) return group_was_lost(outcome.why());
+  const Joined undone = session_.roll_back();
+  if (undone == Joined::interrupted) return group_was_lost(outcome.why());
+  if (undone == Joined::again) return run_again();
   if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::dead_letter, outcome.why(), d.attempts + 1);
   if (d.attempts + 1 >= policy_.attempts)
     return park(ParkReason::attempts_exhausted, outcome.why(), d.attempts + 1);
@@ -106,7 +111,8 @@ void BatchRun::finish(Conclusion::Kind kind) {
   Conclusion conclusion;
   conclusion.kind = kind;
   switch (session_.finish(d.record, conclusion)) {
-    case Joined::joined: return advance();
+    case Joined::joined: return joined();
+    case Joined::again: return run_again();
     case Joined::duplicate:
       if (mutated(Mutant::late_copy_skipped)) return finish(Conclusion::Kind::skipped);
       return hand_back(Completion::Kind::returned);  // a copy or a conflict: the next look-up tells
@@ -121,7 +127,8 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
   d.why = why;
   Conclusion conclusion{Conclusion::Kind::parked, reason, std::move(why), attempts};
   switch (session_.finish(d.record, conclusion)) {
-    case Joined::joined: return advance();
+    case Joined::joined: return joined();
+    case Joined::again: return run_again();
     case Joined::duplicate: return hand_back(Completion::Kind::returned);
     case Joined::interrupted: return group_was_lost(d.why);
   }
@@ -164,7 +171,25 @@ void BatchRun::hand_back_rest(Completion::Kind kind) {
 }
 
 void BatchRun::advance() {
-  phase_ = ++at_ < batch_->items.size() ? Phase::handle : Phase::through;
+  todo_.pop_back();
+  phase_ = todo_.empty() ? Phase::through : Phase::handle;
+}
+
+void BatchRun::joined() {
+  joined_.push_back(todo_.back());
+  advance();
+}
+
+// The store could not undo the item alone. Those it took back come first, as before, and then the item once more: its
+// failure has not been counted.
+void BatchRun::run_again() {
+  for (std::size_t taken_back = session_.taken_back(); taken_back > 0; --taken_back) {
+    if (mutated(Mutant::taken_back_runs_last))
+      todo_.insert(todo_.begin(), joined_.back());
+    else if (!mutated(Mutant::taken_back_is_forgotten))
+      todo_.push_back(joined_.back());
+    joined_.pop_back();
+  }
 }
 
 bool BatchRun::lane_failed(const core::Delivery& delivery) const {

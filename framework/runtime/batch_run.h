@@ -38,6 +38,8 @@ class BatchRun {
   void conclude();
 
   void advance();
+  void joined();
+  void run_again();
   void hand_back(core::Completion::Kind kind);
   void hand_back_rest(core::Completion::Kind kind);
   void group_was_lost(std::string why);
@@ -45,7 +47,7 @@ class BatchRun {
   void park(ParkReason reason, std::string why, int attempts);
   void fail(std::string why, std::optional<std::chrono::milliseconds> delay);
   bool lane_failed(const core::Delivery& delivery) const;
-  core::Delivery& item() { return *batch_->items[at_]; }
+  core::Delivery& item() { return *batch_->items[todo_.back()]; }
 
   Session& session_;
   Handler& handler_;
@@ -53,7 +55,8 @@ class BatchRun {
   std::vector<WorkerEvent>& out_;
 
   core::Batch* batch_ = nullptr;
-  std::size_t at_ = 0;
+  std::vector<std::size_t> todo_;               ///< items, the next one last
+  std::vector<std::size_t> joined_;             ///< items, in the order in which they joined
   Phase phase_ = Phase::through;
   bool cut_ = false;                            ///< a group was lost: nothing more of this batch may run
   std::vector<const core::Lane*> failed_lanes_; ///< an item of it did not finish: the later ones must wait

@@ -160,8 +160,8 @@ void Pipeline::report(const core::Completion& completion) const {
     log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
                d.message.offset, d.why);
   if (completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::parked)
-    log().error("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
-                d.message.offset, to_string(d.park_reason), d.why);
+    log().warn("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
+               d.message.offset, to_string(d.park_reason), d.why);
 }
 
 void Pipeline::dispatch() {
@@ -273,8 +273,7 @@ void Pipeline::on_committed(std::span<const CommitResult> results) {
     failed = true;
     if (!mutated(Mutant::failed_commit_believed)) p->committed = -1;  // not known: only the answer may be lost
     if (!result.retriable)
-      return end(ExitReason::source_failed, "offset commit of " + p->ref.topic + "[" + std::to_string(p->ref.partition) +
-                                                "] refused: " + result.error);
+      return end(ExitReason::source_failed, "offset commit of " + to_string(p->ref) + " refused: " + result.error);
     if (commit_failures_ == 0)
       log().warn("commit failed topic={} partition={} offset={} error=\"{}\"; nothing is lost, it is repeated",
                  p->ref.topic, p->ref.partition, result.next, result.error);
@@ -294,7 +293,7 @@ void Pipeline::on_group_commit(const PartitionRef& partition, std::int64_t, std:
   const auto writer = core::store_in_metadata(metadata);
   if (!writer || *writer == parts_.store.id) return;
   end(ExitReason::refused,
-      partition.topic + "[" + std::to_string(partition.partition) + "] of this group is processed with another store (" +
+      to_string(partition) + " of this group is processed with another store (" +
           std::string(*writer) + ", this one is " + parts_.store.id +
           "): after a rebalance neither knows what the other has done, and redeliveries would have a second effect. "
           "Share one PostgreSQL store, or give each process partitions of its own in a group of its own "
@@ -379,8 +378,7 @@ void Pipeline::advance_stream_time() {
   if (!stopped_partition_.empty()) return;
   const auto stream = core::stream_time(core_.partitions(), parts_.clock.wall());
   held_back_by_.clear();
-  if (stream.held_back)
-    held_back_by_ = stream.held_back->ref.topic + "[" + std::to_string(stream.held_back->ref.partition) + "]";
+  if (stream.held_back) held_back_by_ = to_string(stream.held_back->ref);
   parts_.on_stream_time(stream.time);
 }
 

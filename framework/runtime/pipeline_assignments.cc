@@ -7,6 +7,7 @@
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
 #include "runtime/pipeline.h"
+#include "runtime/store_retry.h"
 
 namespace idem::runtime {
 
@@ -29,18 +30,13 @@ std::vector<StartAt> Pipeline::on_assigned(std::span<const AssignedPartition> pa
   return starts;
 }
 
-// A store that is busy for the moment (a full disk, a locked file) must not end the run here.
+// A store that is busy for the moment must not end the run here.
 StartAt Pipeline::start_partition(const AssignedPartition& assigned) {
-  for (int tries = 1;; ++tries) {
-    try {
-      return begin_partition(assigned);
-    } catch (const StoreError& e) {
-      if (!e.transient() || tries == 10) {
-        end(ExitReason::store_failed, e.what());
-        return {{}, false, 0};
-      }
-      parts_.executor.wait(200ms);
-    }
+  try {
+    return ask_store([&] { return begin_partition(assigned); }, [&](auto pause) { parts_.executor.wait(pause); });
+  } catch (const StoreError& e) {
+    end(ExitReason::store_failed, e.what());
+    return {{}, false, 0};
   }
 }
 
@@ -88,8 +84,8 @@ bool Pipeline::reset(const AssignedPartition& assigned, std::uint32_t slot, cons
                        [&](const Partition& p) { return p.ref == assigned.partition && p.messages > 0; });
   };
   if (!collect_while(under_way, parts_.clock.now() + parts_.options.drain_timeout)) {
-    end(ExitReason::drain_timeout, assigned.partition.topic + "[" + std::to_string(assigned.partition.partition) +
-                                       "] cannot start over: handlers of its earlier assignment still run");
+    end(ExitReason::drain_timeout, to_string(assigned.partition) +
+                                       " cannot start over: handlers of its earlier assignment still run");
     return false;
   }
   parts_.ledger.reset(slot, progress, assigned.origin);
@@ -129,8 +125,7 @@ void Pipeline::on_lost(std::span<const PartitionHandle> partitions) {
 
 // The remembered record was read once more and is another one: this is not the log the store knows.
 void Pipeline::other_record(Partition& partition, std::int64_t offset) {
-  const std::string what = partition.ref.topic + "[" + std::to_string(partition.ref.partition) + "]: the record at offset " +
-                           std::to_string(offset) +
+  const std::string what = to_string(partition.ref) + ": the record at offset " + std::to_string(offset) +
                            " is not the one that was processed there: the topic was deleted and recreated, or truncated";
   const PartitionHandle handle = partition.handle();
   if (parts_.options.accept.recreated_topic) {

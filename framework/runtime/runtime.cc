@@ -13,6 +13,7 @@
 #include "runtime/log.h"
 #include "runtime/pipeline.h"
 #include "runtime/signals.h"
+#include "runtime/store_retry.h"
 #include "runtime/worker_pool.h"
 
 namespace idem {
@@ -41,6 +42,23 @@ std::string_view to_string(ParkReason reason) {
     case ParkReason::undecidable: return "undecidable";
   }
   return "unknown";
+}
+
+Counters& Counters::operator+=(const Counters& other) {
+  received += other.received;
+  done += other.done;
+  duplicates += other.duplicates;
+  parked += other.parked;
+  in_flight += other.in_flight;
+  abandoned += other.abandoned;
+  retries += other.retries;
+  not_applied += other.not_applied;
+  stale_completions += other.stale_completions;
+  lag += other.lag;
+  undecidable += other.undecidable;
+  conflicts += other.conflicts;
+  bytes_in_flight += other.bytes_in_flight;
+  return *this;
 }
 
 namespace {
@@ -87,18 +105,6 @@ class StreamTimes {
   std::vector<std::optional<Timestamp>> times_;
 };
 
-// A store that is busy for the moment (a full disk, a locked file) is asked again before the start fails.
-std::shared_ptr<Ledger> open_ledger(TransactionalStore& store, const LedgerOptions& options) {
-  for (int tries = 1;; ++tries) {
-    try {
-      return store.ledger(options);
-    } catch (const StoreError& e) {
-      if (!e.transient() || tries == 10) throw;
-      std::this_thread::sleep_for(200ms);
-    }
-  }
-}
-
 enum class Until { stopped, caught_up };
 
 }  // namespace
@@ -143,7 +149,8 @@ struct Runtime::Impl {
 
 void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   Job& job = *shared_job;
-  job.ledger = open_ledger(*job.store, {options.consumer, options.retention});
+  job.ledger = runtime::ask_store([&] { return job.store->ledger({options.consumer, options.retention}); },
+                                  [](auto pause) { std::this_thread::sleep_for(pause); });
   std::vector<Handler*> handlers;
   for (unsigned i = 0; i < workers(); ++i) {
     if (job.factory) {
@@ -276,22 +283,7 @@ void Runtime::stop() {
 Counters Runtime::counters() const {
   std::lock_guard lock(impl_->mutex);
   Counters sum;
-  for (const auto& job : impl_->jobs) {
-    const Counters& c = job->counters;
-    sum.received += c.received;
-    sum.done += c.done;
-    sum.duplicates += c.duplicates;
-    sum.parked += c.parked;
-    sum.in_flight += c.in_flight;
-    sum.abandoned += c.abandoned;
-    sum.retries += c.retries;
-    sum.not_applied += c.not_applied;
-    sum.stale_completions += c.stale_completions;
-    sum.lag += c.lag;
-    sum.undecidable += c.undecidable;
-    sum.conflicts += c.conflicts;
-    sum.bytes_in_flight += c.bytes_in_flight;
-  }
+  for (const auto& job : impl_->jobs) sum += job->counters;
   return sum;
 }
 

@@ -15,6 +15,7 @@ constexpr std::chrono::milliseconds longest_pause{1'000};
 
 std::string checked_path(const SqliteOptions& options) {
   if (options.path.empty()) throw std::invalid_argument("SqliteOptions::path is required");
+  if (options.longest_span == 0) throw std::invalid_argument("SqliteOptions::longest_span must be at least 1");
   if (options.group_messages == 0) throw std::invalid_argument("SqliteOptions::group_messages must be at least 1");
   const std::string path = canonical(options.path);
   if (const auto network = network_file_system(path))

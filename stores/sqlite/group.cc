@@ -31,19 +31,42 @@ void Group::begin() {
   begun_ = true;
 }
 
-void Group::savepoint() {
+void Group::open_span(const void* owner) {
+  close_span();
   if (IDEM_FAILPOINT("store.savepoint")) throw SqlError(SQLITE_BUSY, "failpoint store.savepoint");
   savepoint_.run();
+  span_owner_ = owner;
 }
 
-void Group::release() {
+void Group::close_span() {
+  if (span_owner_ == nullptr || !alive()) return;
   release_.run();
+  end_span();
+  keep();
   (void)IDEM_FAILPOINT("store.released");
 }
 
-void Group::roll_back_savepoint() {
+void Group::roll_back_span() {
   rollback_to_.run();
   release_.run();
+  for (Participant* participant : participants_) participant->take_back();
+  if (span_records_ > 0) {
+    auto& settlements = batch_of(*span_listener_).settlements;
+    settlements.resize(settlements.size() - span_records_);
+    records_ -= span_records_;
+  }
+  end_span();
+  (void)IDEM_FAILPOINT("store.span_undone");
+}
+
+void Group::end_span() noexcept {
+  span_owner_ = nullptr;
+  span_listener_ = nullptr;
+  span_records_ = 0;
+}
+
+void Group::keep() {
+  for (Participant* participant : participants_) participant->keep();
 }
 
 void Group::take_part(Participant& participant) {
@@ -51,11 +74,18 @@ void Group::take_part(Participant& participant) {
     participants_.push_back(&participant);
 }
 
-void Group::join(SettleListener& listener, std::uint64_t token) {
+Settlements::Batch& Group::batch_of(SettleListener& listener) {
   auto batch = std::find_if(joined_.begin(), joined_.end(), [&](const auto& b) { return b.listener == &listener; });
   if (batch == joined_.end()) batch = joined_.insert(joined_.end(), {&listener, {}});
-  batch->settlements.push_back({token, false});
+  return *batch;
+}
+
+void Group::join(SettleListener& listener, std::uint64_t token) {
+  batch_of(listener).settlements.push_back({token, false});
   if (records_++ == 0) since_ = Clock::now();
+  if (span_owner_ == nullptr) return keep();
+  span_listener_ = &listener;
+  ++span_records_;
 }
 
 bool Group::holds_records_of(const SettleListener& listener) const {
@@ -84,7 +114,9 @@ bool Group::commit() noexcept {
   return false;
 }
 
+// Outside of the span: SQLite keeps the old content of every page that is written inside a savepoint.
 void Group::write_participants() {
+  close_span();
   for (Participant* participant : participants_) participant->write();
   write_sequence_.run(sequence_ + 1);
 }
@@ -157,6 +189,7 @@ void Group::lose(std::optional<StoreError> trouble) noexcept {
 }
 
 void Group::end(bool durable) noexcept {
+  end_span();
   begun_ = false;
   records_ = 0;
   ++serial_;

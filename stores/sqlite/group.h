@@ -5,6 +5,10 @@
 // sessions have looked up what it held. An answer to COMMIT that is an error is neither: it is unknown, and the
 // file is asked which of the two it was.
 //
+// Inside it a span is what can be undone alone: one savepoint for several messages of one session, since a savepoint
+// for each costs as much as everything else of a message. It ends when its session says so, when anybody else does
+// something with the group, and with the group.
+//
 // Threads: under the write turn.
 #pragma once
 
@@ -19,10 +23,12 @@
 
 namespace idem::sqlite {
 
-/// Keeps in memory what is not written until just before COMMIT (positions, times).
+/// Keeps in memory what is not written until just before COMMIT (positions, ids, times).
 class Participant {
  public:
-  virtual void write() = 0;  ///< throws SqlError
+  virtual void keep() = 0;                ///< what it has been told since the last keep() belongs to the group
+  virtual void take_back() noexcept = 0;  ///< … is undone
+  virtual void write() = 0;               ///< keeps and writes; throws SqlError
   virtual void committed() noexcept = 0;
   virtual void lost() noexcept = 0;
 
@@ -42,10 +48,15 @@ class Group {
   bool alive() const { return !begun_ || database_.connection().in_transaction(); }
   bool open() const { return begun_ || records_ > 0 || !participants_.empty(); }
 
-  // A message's own scope inside. Only while alive().
-  void savepoint();
-  void release();
-  void roll_back_savepoint();
+  // Only while alive().
+  void open_span(const void* owner);
+  /// What joined in the span can no longer be undone alone. Nothing to do if none is open.
+  void close_span();
+  bool span_of(const void* owner) const { return span_owner_ == owner && alive(); }
+  /// How many records have joined in the open span.
+  std::size_t span_records() const { return span_records_; }
+  /// Undoes what was written in the span and takes back what joined: as if none of it had ever been.
+  void roll_back_span();
 
   /// `participant` has something to write. Once a group, however often it says so.
   void take_part(Participant& participant);
@@ -73,6 +84,7 @@ class Group {
 
  private:
   enum class Ending { committed, lost };
+  Settlements::Batch& batch_of(SettleListener& listener);
   void write_participants();
   Ending run_commit();
   Ending find_out(const SqlError& error);
@@ -83,7 +95,13 @@ class Group {
   Settlements& settlements_;
   Statement begin_, commit_, rollback_, savepoint_, release_, rollback_to_, write_sequence_;
 
+  void end_span() noexcept;
+  void keep();
+
   bool begun_ = false;
+  const void* span_owner_ = nullptr;  // the session whose span is open
+  SettleListener* span_listener_ = nullptr;
+  std::size_t span_records_ = 0;
   std::size_t records_ = 0;
   Clock::time_point since_{};
   std::vector<Participant*> participants_;

@@ -37,7 +37,7 @@ IdKey key_of(std::string_view bytes) {
 IdIndex::Generation::Generation(Connection& connection, std::int64_t n)
     : number(n),
       find(connection, "SELECT fingerprint, state FROM " + table(n) + " WHERE key = ?"),
-      add(connection, "INSERT INTO " + table(n) + " VALUES (?, ?, ?) ON CONFLICT DO NOTHING") {
+      add(connection, "INSERT INTO " + table(n) + " VALUES (?, ?, ?)") {
   load_filter(connection);
 }
 
@@ -47,6 +47,8 @@ void IdIndex::Generation::load_filter(Connection& connection) {
 }
 
 void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<Remembered>> found) {
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (const Remembered* added = added_by_key_.find(keys[i])) found[i] = *added;
   // Newest first: a copy nearly always comes soon after its original.
   for (auto generation = generations_.rbegin(); generation != generations_.rend(); ++generation)
     for (std::size_t i = 0; i < keys.size(); ++i)
@@ -63,11 +65,30 @@ std::optional<Remembered> IdIndex::find_in(Generation& generation, const IdKey& 
 
 bool IdIndex::add(const IdKey& key, const Remembered& id, std::int64_t newest_then) {
   for (Generation& g : generations_)
-    if (g.number >= newest_then && g.number != newest() && find_in(g, key)) return false;
-  const KeyBytes bytes(key);
-  generations_.back().filter.add(key);
-  generations_.back().add.run(bytes.blob(), id.fingerprint, static_cast<int>(id.state));
-  return connection_.changes() == 1;
+    if (g.number >= newest_then && find_in(g, key)) return false;
+  if (!added_by_key_.insert(key, id).second) return false;
+  added_.push_back({key, id});
+  return true;
+}
+
+void IdIndex::take_back() noexcept {
+  for (; added_.size() > kept_; added_.pop_back()) added_by_key_.erase(added_.back().key);
+}
+
+// In the order of the table: neighbours share a page.
+void IdIndex::write() {
+  std::sort(added_.begin(), added_.end(), [](const Added& a, const Added& b) { return a.key < b.key; });
+  for (const Added& added : added_) {
+    const KeyBytes bytes(added.key);
+    generations_.back().filter.add(added.key);
+    generations_.back().add.run(bytes.blob(), added.id.fingerprint, static_cast<int>(added.id.state));
+  }
+}
+
+void IdIndex::forget_added() noexcept {
+  for (const Added& added : added_) added_by_key_.erase(added.key);
+  added_.clear();
+  kept_ = 0;
 }
 
 void IdIndex::create_table(std::int64_t generation) {

@@ -1,10 +1,11 @@
 // The remembered ids of one consumer: "was this id seen?", answered for a whole run of messages at once.
 //
-// Ids live in generations, one table each, so that forgetting is dropping a table. An id is added to the newest
-// generation only; the table's unique key is what makes two records of one id impossible.
+// Ids live in generations, one table each, so that forgetting is dropping a table. What the open group adds stays in
+// memory until just before its COMMIT, and is then written to the newest generation in the order of the table: no
+// message pays for a page of its own twice, and undoing one costs no SQL. The table's unique key is the last word that
+// no two records have one id.
 //
-// Nothing here begins or ends a transaction: what is added is as durable as the transaction it was added in, and
-// after a lost one it is simply not there.
+// Threads: under the write turn.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <idem/store.h>
 
+#include "core/flat_map.h"
 #include "sqlite/connection.h"
 #include "sqlite/id_filter.h"
 
@@ -38,6 +41,12 @@ class IdIndex {
   /// and not found: it may have been added since, and a generation begun after that.
   bool add(const IdKey& key, const Remembered& id, std::int64_t newest_then);
 
+  // As Participant.
+  void keep() noexcept { kept_ = added_.size(); }
+  void take_back() noexcept;
+  void write();
+  void forget_added() noexcept;
+
   std::int64_t newest() const { return generations_.empty() ? 0 : generations_.back().number; }
 
   // In two steps, so that a transaction that is lost changes nothing in memory.
@@ -52,12 +61,23 @@ class IdIndex {
     void load_filter(Connection& connection);
     std::int64_t number;
     Statement find, add;
-    IdFilter filter;  // of all that was ever added, also in transactions that were lost
+    IdFilter filter;  // of all that was ever written, also in transactions that were lost
   };
+  struct Added {
+    IdKey key;
+    Remembered id;
+  };
+  struct Half {
+    std::uint64_t operator()(const IdKey& key) const { return key.low; }
+  };
+
   static std::optional<Remembered> find_in(Generation& generation, const IdKey& key);
 
   Connection& connection_;
-  std::list<Generation> generations_;  // oldest first
+  std::list<Generation> generations_;                  // oldest first
+  std::vector<Added> added_;                           // by the open group
+  std::size_t kept_ = 0;                               // of them not to be taken back
+  core::FlatMap<IdKey, Remembered, Half> added_by_key_;
 };
 
 }  // namespace idem::sqlite

@@ -57,6 +57,11 @@ void SqliteLedger::reset(std::uint32_t slot, const Progress& progress, std::stri
 void SqliteLedger::skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std::uint64_t token,
                         SettleListener& listener) {
   Writer::Hold hold(*writer_);
+  try {
+    writer_->group().close_span();
+  } catch (const SqlError& e) {
+    throw writer_->database().store_error(e);
+  }
   positions_.skip(slot, from, to);
   writer_->group().take_part(*this);
   writer_->joined(listener, token, Group::Clock::now());
@@ -124,17 +129,21 @@ bool SqliteLedger::remember(const Record& record, IdState state, std::int64_t ne
 // --- As Participant -------------------------------------------------------------------------------------------
 
 void SqliteLedger::write() {
+  keep();
   positions_.write();
+  ids_.write();
   retention_.write();
 }
 
 void SqliteLedger::committed() noexcept {
   positions_.committed();
+  ids_.forget_added();
   retention_.committed();
 }
 
 void SqliteLedger::lost() noexcept {
   positions_.lost();
+  ids_.forget_added();
   retention_.lost();
 }
 

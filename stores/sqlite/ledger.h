@@ -54,6 +54,8 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   void park(const Record& record, const Conclusion& conclusion) { parking_lot_.park(record, conclusion); }
 
  private:
+  void keep() override { positions_.keep(), ids_.keep(); }
+  void take_back() noexcept override { positions_.take_back(), ids_.take_back(); }
   void write() override;
   void committed() noexcept override;
   void lost() noexcept override;

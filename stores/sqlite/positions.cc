@@ -1,5 +1,6 @@
 #include "sqlite/positions.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace idem::sqlite {
@@ -37,8 +38,19 @@ Positions::Partition& Positions::touch(std::uint32_t slot) {
   return partition;
 }
 
+bool Positions::done(std::uint32_t slot, std::int64_t offset) const {
+  return at(slot).current.contains(offset) || std::any_of(loose_.begin(), loose_.end(), [&](const Finished& f) {
+           return f.slot == slot && f.offset == offset;
+         });
+}
+
 void Positions::finish(const Record& record) {
-  touch(record.partition).current.finish(record.from, record.message->offset, record.print);
+  loose_.push_back({record.partition, record.from, record.message->offset, record.print});
+}
+
+void Positions::keep() {
+  for (const Finished& f : loose_) touch(f.slot).current.finish(f.from, f.offset, f.print);
+  loose_.clear();
 }
 
 void Positions::skip(std::uint32_t slot, std::int64_t from, std::int64_t to) { touch(slot).current.skip(from, to); }
@@ -71,6 +83,7 @@ void Positions::committed() noexcept {
 }
 
 void Positions::lost() noexcept {
+  loose_.clear();
   for (const std::uint32_t slot : touched_) {
     partitions_[slot].current = partitions_[slot].durable;
     partitions_[slot].touched = false;

@@ -1,5 +1,6 @@
 #include "sqlite/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/failpoint.h"
@@ -44,6 +45,7 @@ void SqliteSession::look_up(std::span<const Record* const> records, std::span<Se
   epoch_ = group_.epoch();
   if (lost_something && group_.trouble()) throw *group_.trouble();
   try {
+    group_.close_span();  // what is looked up now must stay
     ledger_->turn_over();
     ledger_->look_up(records, seen);
   } catch (const SqlError& e) {
@@ -68,7 +70,7 @@ Transaction& SqliteSession::begin(const Record& record) {
 // --- The message's scope --------------------------------------------------------------------------------------
 
 void SqliteSession::touch() {
-  if (hold_ && has_savepoint()) return;
+  if (hold_ && has_written()) return;
   if (hold_) throw TransactionError("the transaction was ended by an earlier error; nothing more can be written in it");
   take_turn();
   try {
@@ -88,9 +90,15 @@ void SqliteSession::enter_scope() {
   if (scope_of_->alone) writer_.commit();
   if (interrupted()) throw TransactionError("another message's failure ended the group; this one runs again");
   group_.begin();
-  group_.savepoint();
-  savepoint_in_ = group_.serial();
+  enter_span();
   writer_.database().guard().user_begins();
+}
+
+void SqliteSession::enter_span() {
+  const bool full = group_.span_of(this) && group_.span_records() >= span_limit();
+  if (full && one_by_one_ == 0) span_limit_ = std::min(2 * span_limit_, writer_.longest_span());
+  if (full || !group_.span_of(this)) group_.open_span(this);
+  written_in_ = group_.serial();
 }
 
 void SqliteSession::close_scope() {
@@ -108,20 +116,35 @@ void SqliteSession::close_scope() {
 void SqliteSession::abandon() noexcept {
   if (scope_of_ == nullptr && !hold_) return;
   close_scope();
-  if (hold_) undo();
+  if (hold_) undo_with_its_span(std::nullopt);
   hold_.reset();
 }
 
-// Back to before the handler's first write. What cannot be undone alone is undone with the whole group.
+// Back to before the handler's first write, or to before that of the first one in its span: those in between run
+// again. What cannot be undone alone is undone with the whole group.
 void SqliteSession::undo() {
-  if (!has_savepoint()) return;
-  savepoint_in_ = 0;
+  taken_back_ = 0;
+  if (!has_written()) return;
+  written_in_ = 0;
   try {
-    if (group_.alive()) group_.roll_back_savepoint();
+    if (group_.alive()) {
+      const std::size_t records = group_.span_records();
+      group_.roll_back_span();
+      taken_back_ = records;
+    }
   } catch (const SqlError& e) {
     group_.lose(writer_.database().store_error(e));
   }
   if (!group_.alive()) group_.lose(std::nullopt);
+  span_limit_ = 1;
+  one_by_one_ = taken_back_ + 1;
+}
+
+// The same where nobody would run the others of the span again: they hear of it with the whole group.
+void SqliteSession::undo_with_its_span(const std::optional<StoreError>& why) {
+  if (!has_written() || !group_.alive() || group_.span_records() == 0) return undo();
+  written_in_ = 0;
+  group_.lose(why);
 }
 
 void SqliteSession::take_turn() {
@@ -131,7 +154,7 @@ void SqliteSession::take_turn() {
 }
 
 void SqliteSession::leave_turn() {
-  savepoint_in_ = 0;
+  written_in_ = 0;
   if (rest_of_run_ > 0 && touched_ - begun_ < soon) hold_->back_soon();
   hold_.reset();
 }
@@ -141,6 +164,7 @@ void SqliteSession::leave_turn() {
 Joined SqliteSession::finish(const Record& record, const Conclusion& conclusion) {
   if (scope_of_ == nullptr) begun_ = Clock::now();
   if (rest_of_run_ > 0) --rest_of_run_;
+  taken_back_ = 0;
   close_scope();
   take_turn();
   Joined joined;
@@ -149,7 +173,7 @@ Joined SqliteSession::finish(const Record& record, const Conclusion& conclusion)
   } catch (const SqlError& e) {
     const StoreError meaning = writer_.database().store_error(e);
     if (!group_.alive()) group_.lose(meaning);
-    undo();
+    undo_with_its_span(meaning);
     leave_turn();
     throw meaning;
   }
@@ -159,12 +183,14 @@ Joined SqliteSession::finish(const Record& record, const Conclusion& conclusion)
 
 Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusion) {
   if (!group_.alive()) group_.lose(std::nullopt);
-  if (interrupted() || savepoint_is_gone()) {
+  if (interrupted() || writes_are_gone()) {
     undo();
     return Joined::interrupted;
   }
   if (conclusion.kind != Conclusion::Kind::done) undo();
-  if (record.alone && !has_savepoint()) {
+  if (taken_back_ > 0) return Joined::again;
+  if (!group_.span_of(this)) group_.close_span();
+  if (record.alone && !has_written()) {
     writer_.commit();
     if (interrupted()) return Joined::interrupted;
   }
@@ -186,31 +212,31 @@ Joined SqliteSession::done(const Record& record) {
     if (!ledger_->remember(record, IdState::done, newest_generation_)) return refuse();
   }
   (void)IDEM_FAILPOINT("store.record");
-  if (has_savepoint()) group_.release();
   return join(record);
 }
 
 Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion) {
   if (ledger_->position_done(record)) return refuse();
   group_.begin();
-  group_.savepoint();
-  savepoint_in_ = group_.serial();
+  group_.open_span(this);
+  written_in_ = group_.serial();
   if (record.id && !ledger_->remember(record, IdState::parked, newest_generation_) &&
       conclusion.reason != ParkReason::id_conflict)
     return refuse();
   ledger_->park(record, conclusion);
-  group_.release();
+  group_.close_span();
   return join(record);
 }
 
 // The id or the position was recorded by another one since look_up: nothing of this one stays.
 Joined SqliteSession::refuse() {
   undo();
-  return Joined::duplicate;
+  return taken_back_ > 0 ? Joined::again : Joined::duplicate;
 }
 
 Joined SqliteSession::join(const Record& record) {
-  savepoint_in_ = 0;
+  written_in_ = 0;
+  if (one_by_one_ > 0) --one_by_one_;
   ledger_->finish_position(record);
   writer_.joined(listener_, record.token, touched_);
   if (record.alone) writer_.commit();
@@ -223,7 +249,8 @@ Joined SqliteSession::roll_back() {
   take_turn();
   if (!group_.alive()) group_.lose(std::nullopt);
   undo();
-  const Joined answer = interrupted() ? Joined::interrupted : Joined::joined;
+  Joined answer = taken_back_ > 0 ? Joined::again : Joined::joined;
+  if (interrupted()) answer = Joined::interrupted;
   leave_turn();
   return answer;
 }

@@ -2,6 +2,9 @@
 //
 // The write turn is taken for a run's look-up, then again for each message: when its handler first touches the
 // transaction, or at finish if it never does. It is kept until finish or roll_back.
+//
+// Messages that follow each other share a span of the group. When one fails, those before it in the span are taken
+// back with it and run again one by one; then spans grow again by doubling.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +26,7 @@ class SqliteSession final : public Session {
   Transaction& begin(const Record& record) override;
   Joined finish(const Record& record, const Conclusion& conclusion) override;
   Joined roll_back() override;
+  std::size_t taken_back() const override { return taken_back_; }
   void yield() override;
 
  private:
@@ -40,9 +44,11 @@ class SqliteSession final : public Session {
 
   void touch();
   void enter_scope();
+  void enter_span();
   void close_scope();
   void abandon() noexcept;
   void undo();
+  void undo_with_its_span(const std::optional<StoreError>& why);
   void take_turn();
   void leave_turn();
 
@@ -53,8 +59,9 @@ class SqliteSession final : public Session {
   Joined refuse();
 
   bool interrupted() const { return epoch_ != group_.epoch(); }
-  bool has_savepoint() const { return savepoint_in_ == group_.serial(); }
-  bool savepoint_is_gone() const { return savepoint_in_ != 0 && !has_savepoint(); }
+  bool has_written() const { return written_in_ == group_.serial(); }
+  bool writes_are_gone() const { return written_in_ != 0 && !has_written(); }
+  std::size_t span_limit() const { return one_by_one_ > 0 ? 1 : span_limit_; }
 
   const std::shared_ptr<SqliteLedger> ledger_;
   Writer& writer_;
@@ -69,9 +76,13 @@ class SqliteSession final : public Session {
 
   const Record* scope_of_ = nullptr;          // the record between begin and finish or roll_back
   const Writer* outer_handler_of_ = nullptr;  // whose handler called, if it has a store of its own
-  std::uint64_t savepoint_in_ = 0;            // the group its savepoint was set in; 0: none
+  std::uint64_t written_in_ = 0;              // the group in whose span it may have written; 0: none
   std::optional<Writer::Hold> hold_;
   Clock::time_point begun_{}, touched_{};
+
+  std::size_t span_limit_ = 1;  // records in a span, grows by doubling
+  std::size_t one_by_one_ = 0;  // so many records get a span of their own, since one of them fails
+  std::size_t taken_back_ = 0;  // by the last undo()
 };
 
 /// True while a handler of this store runs on this thread.

@@ -10,6 +10,7 @@ constexpr std::chrono::minutes between_warnings{1};
 Writer::Writer(const SqliteOptions& options)
     : group_messages_(options.group_messages),
       group_age_(options.group_age),
+      longest_span_(options.longest_span),
       database_(options),
       user_statements_(database_.connection()),
       group_(database_, settlements_) {

@@ -50,6 +50,9 @@ class Writer {
   void joined(SettleListener& listener, std::uint64_t token, Group::Clock::time_point now);
   void commit();
 
+  /// How many records may share a savepoint.
+  std::size_t longest_span() const { return longest_span_; }
+
   /// Sessions between look_up and yield: as long as there is one, the group waits for it (up to group_age).
   void session_busy() { ++busy_sessions_; }
   void session_idle();
@@ -66,6 +69,7 @@ class Writer {
 
   const std::size_t group_messages_;
   const Group::Clock::duration group_age_;
+  const std::size_t longest_span_;
 
   WriteTurn turn_;
   Database database_;

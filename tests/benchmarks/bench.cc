@@ -12,7 +12,7 @@
 namespace idem::bench {
 
 test::KafkaBroker& kafka() {
-  if (const auto missing = test::KafkaBroker::unavailable()) throw std::runtime_error(*missing);
+  if (const auto missing = test::kafka_missing()) throw std::runtime_error(*missing);
   static test::KafkaBroker broker({.heap_mb = 1'024, .full_speed = true});
   return broker;
 }

@@ -60,7 +60,7 @@ bool run(const Benchmark& benchmark, const Scale& scale) {
   std::printf("\n== %s: %s\n", benchmark.name, benchmark.what);
   std::fflush(stdout);
   if (benchmark.needs_kafka) {
-    if (const auto missing = idem::test::KafkaBroker::unavailable()) {
+    if (const auto missing = idem::test::kafka_missing()) {
       const bool required = idem::test::required("kafka");
       std::printf("%s: %s: %s\n", benchmark.name, required ? "FAILED" : "SKIPPED", missing->c_str());
       return !required;

@@ -1,14 +1,14 @@
 // Kafka → idem → SQLite against SQLite alone, and against a consumer loop written by hand.
-#include "benchmarks/bench.h"
-#include "benchmarks/rows.h"
-#include "support/kafka_client.h"
-
 #include <idem/idem.h>
-#include <librdkafka/rdkafka.h>  // after kafka_client.h: it has a function with the name of one of its own structs
+#include <librdkafka/rdkafka.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <stdexcept>
+
+#include "benchmarks/bench.h"
+#include "benchmarks/rows.h"
+#include "support/kafka_client.h"
 
 namespace idem::bench {
 namespace {

@@ -20,6 +20,7 @@ class ScriptedSession final : public Session, public Transaction {
   std::deque<Joined> finished, rolled_back;
   std::vector<std::int64_t> joined;
   std::vector<Conclusion> conclusions;
+  std::size_t takes_back = 0;
   bool busy = false, gone = false;
 
   void look_up(std::span<const Record* const> records, std::span<Seen> answers) override {
@@ -37,6 +38,7 @@ class ScriptedSession final : public Session, public Transaction {
     return answer;
   }
   Joined roll_back() override { return take(rolled_back, Joined::joined); }
+  std::size_t taken_back() const override { return takes_back; }
   void yield() override {}
   void* native_handle() override { return nullptr; }
 
@@ -242,6 +244,28 @@ TEST_F(BatchRunTest, AHandlerThatEndsItsTransactionAndFailsIsParkedToo) {
   run();
   EXPECT_EQ(session.conclusions[0].reason, ParkReason::attempts_exhausted);
   EXPECT_EQ(session.conclusions[0].why, "it fails");
+}
+
+TEST_F(BatchRunTest, WhatTheStoreTookBackRunsAgainInOrderAndThenTheFailedOne) {
+  send(5);
+  failing = 3;
+  session.takes_back = 2;
+  session.rolled_back = {Joined::again, Joined::joined};
+  run();
+  EXPECT_EQ(handled, (Offsets{0, 1, 2, 3, 1, 2, 3}));
+  EXPECT_EQ(session.joined, (Offsets{0, 1, 2, 1, 2}));
+  EXPECT_EQ(returned(), (Returned{{3, Kind::retry}, {4, Kind::returned}})) << "one attempt, and its lane waits";
+}
+
+TEST_F(BatchRunTest, OnlyWhatJoinedIsTakenBack) {
+  send(5);
+  session.seen = {Seen::fresh, Seen::duplicate, Seen::fresh, Seen::fresh, Seen::fresh};
+  session.takes_back = 2;
+  session.finished = {Joined::joined, Joined::joined, Joined::joined, Joined::again};
+  run();
+  EXPECT_EQ(handled, (Offsets{0, 2, 3, 2, 3, 4}));
+  EXPECT_EQ(session.joined, (Offsets{0, 1, 2, 1, 2, 3, 4}));
+  EXPECT_EQ(returned(), Returned{});
 }
 
 }  // namespace

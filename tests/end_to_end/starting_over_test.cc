@@ -228,6 +228,7 @@ TEST_F(StartingOver, OfTwoReplicasThatStartTogetherAtMostOneStays) {
 // ----------------------------------------------------------------------------------------------
 
 TEST_F(StartingOver, AnOperatorsResetForwardIsHonoured) {
+  IDEM_NEEDS("kafka", kafka_missing());
   make_topic();
   send("m", 50, 0);
   ASSERT_TRUE(catch_up().exit.ok());
@@ -243,6 +244,7 @@ TEST_F(StartingOver, AnOperatorsResetForwardIsHonoured) {
 }
 
 TEST_F(StartingOver, AnOperatorsResetBackReadsAgainAndSkipsWhatIsRemembered) {
+  IDEM_NEEDS("kafka", kafka_missing());
   make_topic();
   send("m", 50, 0);
   ASSERT_TRUE(catch_up().exit.ok());
@@ -258,6 +260,7 @@ TEST_F(StartingOver, AnOperatorsResetBackReadsAgainAndSkipsWhatIsRemembered) {
 }
 
 TEST_F(StartingOver, AnOperatorsResetBackRunsAgainWhatIsKnownByPositionOnly) {
+  IDEM_NEEDS("kafka", kafka_missing());
   make_topic();
   client().produce(topic, messages("m", 50, 0));
   RuntimeOptions by_position = quick();
@@ -346,6 +349,7 @@ TEST_F(AnotherLog, TheOtherPartitionsAreStillRead) {
 }
 
 TEST_F(AnotherLog, AnotherCluster) {
+  IDEM_NEEDS("kafka", kafka_missing());
   make_topic();
   send("m", 50, 0);
   ASSERT_TRUE(catch_up().exit.ok());

@@ -87,6 +87,7 @@ TEST_F(Stream, AnEmptyTopicIsCaughtUpWith) {
 }
 
 TEST_F(Stream, KafkasOwnToolSeesTheOffsetAtTheEndOfTheLog) {
+  IDEM_NEEDS("kafka", kafka_missing());
   make_topic(3);
   send("m", 200);
   ASSERT_TRUE(catch_up().exit.ok());
@@ -120,6 +121,7 @@ std::map<int, std::string> lag_column(const std::string& described) {
 }
 
 TEST_F(Stream, AbortedTransactionsHaveNoEffectAndLeaveNoLag) {
+  IDEM_NEEDS("kafka", kafka_missing());
   make_topic(2);
   auto transaction = [&](const std::string& prefix, bool keep) {
     KafkaTransaction tx(broker().bootstrap());

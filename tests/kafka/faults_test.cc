@@ -1,9 +1,9 @@
 // Faults that only the in-process broker can be told to have.
+#include <librdkafka/rdkafka.h>
+
 #include "running_source.h"
 #include "support/kafka_client.h"
 #include "support/mock_kafka.h"
-
-#include <librdkafka/rdkafka.h>  // last: it hides names that the support only declares
 
 namespace idem::test {
 namespace {

@@ -1,9 +1,9 @@
 // What is refused before anything is connected, and that the text says what to do.
+#include <librdkafka/rdkafka.h>
+
 #include <stdexcept>
 
 #include "running_source.h"
-
-#include <librdkafka/rdkafka.h>  // last: it hides names that the support only declares
 
 namespace idem::test {
 namespace {

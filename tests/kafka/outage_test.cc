@@ -13,7 +13,7 @@ namespace {
 
 class KafkaOutage : public testing::TestWithParam<KafkaOptions::Mode> {
  protected:
-  void SetUp() override { IDEM_NEEDS("kafka", KafkaBroker::unavailable()); }
+  void SetUp() override { IDEM_NEEDS("kafka", kafka_missing()); }
 
   static std::vector<Record> records(int count) { return std::vector<Record>(count, {.payload = "x", .partition = 0}); }
 };

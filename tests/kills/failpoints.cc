@@ -21,6 +21,7 @@ constexpr Failpoint all[] = {
     {"store.record"},
     {"store.park"},
     {"store.released"},
+    {"store.span_undone"},
     {"store.before_commit"},
     {"store.commit_refused", Reached::running, true},
     {"store.commit_lost", Reached::running, true},

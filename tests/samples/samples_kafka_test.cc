@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 // With a dynamic member the restarted process would wait for the session of the killed one to expire: 45 s by
 // default.
 TEST(SampleOnKafka, PaymentsHasItsPartitionsBackAtOnceAfterAKill) {
-  IDEM_NEEDS("kafka", KafkaBroker::unavailable());
+  IDEM_NEEDS("kafka", kafka_missing());
   KafkaBroker kafka;  // of its own: the sample's topic and group have fixed names
   kafka.create_topic("payments", 4);
   Scratch scratch("samples");

@@ -18,6 +18,7 @@ namespace idem::sim {
   X(unknown_applied, "commit unknown but applied")                           \
   X(unknown_not_applied, "commit unknown and not applied")                   \
   X(group_lost, "group lost inside a call")                                  \
+  X(taken_back, "others taken back with a failed message")                   \
   X(unique_rule_at_finish, "id got in since look-up, found at finish")       \
   X(unique_rule_at_commit, "id got in since look-up, found at commit")       \
   X(revoke_while_running, "revoke while a handler runs")                     \

@@ -131,6 +131,7 @@ bool SimLedger::commit_now() {
 void SimLedger::settle(bool durable) {
   std::vector<Joiner> group;
   group.swap(group_);
+  kept_ = 0;
   stage_ = Stage::open;
   if (!std::exchange(settled_early_, false)) report(group, durable);
 }

@@ -65,6 +65,7 @@ class SimLedger final : public Ledger {
   bool gone_ = false;
   Stage stage_ = Stage::open;
   std::vector<Joiner> group_;
+  std::size_t kept_ = 0;      ///< of the group; somebody has seen them, so they are not taken back
   std::uint64_t number_ = 0;  ///< of the group being committed
   std::uint64_t lost_groups_ = 0;
   bool settled_early_ = false;  ///< by a mutant
@@ -80,6 +81,7 @@ class SimSession final : public Session, public Transaction {
   Transaction& begin(const Record& record) override;
   Joined finish(const Record& record, const Conclusion& conclusion) override;
   Joined roll_back() override;
+  std::size_t taken_back() const override { return taken_back_; }
   void yield() override {}
 
   const Record* scope() const { return scope_; }
@@ -94,6 +96,7 @@ class SimSession final : public Session, public Transaction {
   void end_scope();
   Seen seen(const Record& record) const;
   bool taken(const Record& record, const Conclusion& conclusion);
+  bool take_back();
 
   History& history_;
   SimLedger& ledger_;
@@ -101,6 +104,8 @@ class SimSession final : public Session, public Transaction {
   const Record* scope_ = nullptr;
   std::vector<Effect> writes_;
   std::uint64_t lost_groups_seen_ = 0;
+  std::size_t one_by_one_ = 0;  ///< so many records can be undone without others
+  std::size_t taken_back_ = 0;
 };
 
 }  // namespace idem::sim

@@ -34,6 +34,8 @@ constexpr Named mutants[] = {
     {"id truncated", Mutant::id_truncated},
     {"late copy skipped without comparing", Mutant::late_copy_skipped},
     {"failed offset commit believed", Mutant::failed_commit_believed},
+    {"taken back and forgotten", Mutant::taken_back_is_forgotten},
+    {"taken back runs after later ones", Mutant::taken_back_runs_last},
     {"budget ignored at an assignment", Mutant::budget_ignored_at_start},
     {"store: record outside the transaction", Mutant::none, StoreMutant::record_outside},
     {"store: check, then insert without a rule", Mutant::none, StoreMutant::check_then_insert},

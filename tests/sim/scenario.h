@@ -59,6 +59,7 @@ struct Scenario {
       false;  ///< the store says "interrupted" once per lost group, or until the next look_up
   bool waits_for_others =
       false;  ///< an id in another node's open group: busy at once, or found out at the commit
+  std::size_t longest_span = 1;  ///< records that the store can only undo together
   std::uint32_t faults = 0;
 
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
@@ -80,6 +81,7 @@ inline Scenario Scenario::draw(Choices& c) {
   s.on_conflict = c.pick(4) == 0 ? OnConflict::duplicate : OnConflict::park;
   s.interrupts_once = c.pick(2) == 0;
   s.waits_for_others = c.pick(2) == 0;
+  s.longest_span = std::size_t{1} << c.pick(3);
   s.faults = c.pick(1u << static_cast<int>(Fault::count));
   return s;
 }

@@ -20,6 +20,7 @@ void SimSession::end_scope() {
 void SimSession::look_up(std::span<const Record* const> records, std::span<Seen> seen) {
   lost_groups_seen_ = ledger_.lost_groups_;
   ledger_.check_usable();
+  ledger_.kept_ = ledger_.group_.size();
   for (std::size_t i = 0; i < records.size(); ++i) seen[i] = this->seen(*records[i]);
 }
 
@@ -76,6 +77,22 @@ bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
   return false;
 }
 
+// What was written together is undone together: the session's last records of the group.
+bool SimSession::take_back() {
+  taken_back_ = 0;
+  auto& group = ledger_.group_;
+  while (one_by_one_ == 0 && taken_back_ + 1 < history_.scenario.longest_span && group.size() > ledger_.kept_ &&
+         group.back().session == this) {
+    group.pop_back();
+    ++taken_back_;
+  }
+  if (taken_back_ == 0) return false;
+  one_by_one_ = taken_back_ + 1;
+  history_.saw(Saw::taken_back);
+  history_.trace("node %d    takes back %zu records", ledger_.node_, taken_back_);
+  return true;
+}
+
 Joined SimSession::finish(const Record& record, const Conclusion& conclusion) try {
   if (interrupted()) return Joined::interrupted;
   ledger_.check_usable();
@@ -90,7 +107,7 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
     history_.trace("node %d    finish %u@%d: its id got in meanwhile", ledger_.node_, record.partition,
                    static_cast<int>(record.message->offset));
     end_scope();
-    return Joined::duplicate;
+    return take_back() ? Joined::again : Joined::duplicate;
   }
   if (record.alone && !ledger_.commit_now()) {
     (void)interrupted();
@@ -99,6 +116,7 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
   Joiner joiner;
   joiner.token = record.token;
   joiner.listener = &listener_;
+  joiner.session = this;
   joiner.kind = conclusion.kind;
   joiner.reason = conclusion.reason;
   joiner.id = record.id;
@@ -116,6 +134,7 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
                  static_cast<int>(record.message->offset), names[static_cast<int>(conclusion.kind)],
                  record.alone ? " alone" : "");
   end_scope();
+  if (one_by_one_ > 0) --one_by_one_;
   const bool alone = record.alone;
   ledger_.join(std::move(joiner));
   if (alone && !ledger_.committing()) ledger_.close();
@@ -135,7 +154,7 @@ Joined SimSession::roll_back() {
     (void)interrupted();
     return Joined::interrupted;
   }
-  return Joined::joined;
+  return take_back() ? Joined::again : Joined::joined;
 }
 
 }  // namespace idem::sim

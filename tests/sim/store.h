@@ -41,6 +41,7 @@ struct Effect {
 struct Joiner {
   std::uint64_t token = 0;
   SettleListener* listener = nullptr;
+  const void* session = nullptr;
   Conclusion::Kind kind = Conclusion::Kind::done;
   ParkReason reason = ParkReason::dead_letter;
   bool is_skip = false;

@@ -46,6 +46,11 @@ class IdIndexTest : public testing::Test {
     return found;
   }
 
+  static void commit(IdIndex& index) {
+    index.write();
+    index.forget_added();
+  }
+
   Scratch scratch_{"index"};
   Connection connection_{{.path = made(scratch_ / "ids.db"), .cache_bytes = 1 << 20}};
 };
@@ -62,7 +67,9 @@ TEST_F(IdIndexTest, agrees_with_a_map) {
       const IdKey key{random() % 3'000, 0};
       const std::uint64_t fingerprint = random();
       EXPECT_EQ(index.add(key, {fingerprint, IdState::done}, 0), model.emplace(key, fingerprint).second);
+      if (i % 64 == 0) commit(index);
     }
+    commit(index);
   }
   connection_.exec("COMMIT");
   IdIndex opened(connection_);
@@ -85,11 +92,31 @@ TEST_F(IdIndexTest, what_was_rolled_back_is_not_there_and_can_be_added) {
   connection_.exec("BEGIN");
   EXPECT_TRUE(index.add({1, 2}, {3, IdState::parked}, 100));
   EXPECT_EQ(find(index, {1, 2})->state, IdState::parked);
+  index.write();
   connection_.exec("ROLLBACK");
+  index.forget_added();
   EXPECT_FALSE(find(index, {1, 2}));
   EXPECT_TRUE(index.add({1, 2}, {3, IdState::done}, 100));
   EXPECT_FALSE(index.add({1, 2}, {4, IdState::done}, 100));
   EXPECT_EQ(find(index, {1, 2})->fingerprint, 3u);
+}
+
+TEST_F(IdIndexTest, what_is_taken_back_is_not_there_and_what_was_kept_is) {
+  IdIndex index(connection_);
+  index.create_table(100);
+  index.created(100);
+  ASSERT_TRUE(index.add({1, 0}, {1, IdState::done}, 100));
+  index.keep();
+  ASSERT_TRUE(index.add({2, 0}, {2, IdState::done}, 100));
+  ASSERT_TRUE(index.add({3, 0}, {3, IdState::done}, 100));
+  index.take_back();
+  EXPECT_TRUE(find(index, {1, 0}));
+  EXPECT_FALSE(find(index, {2, 0}));
+  EXPECT_FALSE(find(index, {3, 0}));
+  EXPECT_TRUE(index.add({3, 0}, {4, IdState::done}, 100));
+  commit(index);
+  EXPECT_EQ(find(index, {3, 0})->fingerprint, 4u);
+  EXPECT_FALSE(find(index, {2, 0}));
 }
 
 TEST_F(IdIndexTest, a_dropped_generation_is_forgotten_and_the_others_are_not) {
@@ -98,6 +125,7 @@ TEST_F(IdIndexTest, a_dropped_generation_is_forgotten_and_the_others_are_not) {
     index.create_table(generation);
     index.created(generation);
     index.add({static_cast<std::uint64_t>(generation), 0}, {}, generation);
+    commit(index);
   }
   index.drop_table(100);
   index.dropped(100);

@@ -16,6 +16,7 @@ namespace idem::test {
 namespace {
 
 constexpr int messages = 40;
+constexpr int run_length = 8;
 constexpr std::chrono::hours retention{8};
 constexpr Timestamp start{std::chrono::hours(24 * 365 * 50)};
 
@@ -60,35 +61,48 @@ class StoreCrash : public testing::TestWithParam<Crash> {
     Telling listener(*told_);
     auto session = ledger->session(listener);
     const auto opened = ledger->open({"topic", 0});
-    for (int n = 0; n < messages; ++n) {
-      Item i("topic", n, "id" + std::to_string(n));
-      i.record.token = static_cast<std::uint64_t>(n);
-      i.record.partition = opened.slot;
-      i.record.time = start + std::chrono::hours(n);
-      ledger->advance(i.record.time);
-      process(*session, i, n);
+    for (int first = 0; first < messages; first += run_length) {
+      std::deque<Item> items;
+      for (int n = first; n < first + run_length; ++n) {
+        Item& i = items.emplace_back("topic", n, "id" + std::to_string(n));
+        i.record.token = static_cast<std::uint64_t>(n);
+        i.record.partition = opened.slot;
+        i.record.time = start + std::chrono::hours(n);
+        ledger->advance(i.record.time);
+      }
+      run(*session, items);
     }
     session->yield();
   }
 
-  void process(Session& session, const Item& i, int n) {
-    const Record* record = &i.record;
-    Seen seen = Seen::fresh;
-    session.look_up({&record, 1}, {&seen, 1});
-    if (seen == Seen::duplicate) {
-      session.finish(i.record, {.kind = Conclusion::Kind::skipped});
-      return;
+  void run(Session& session, const std::deque<Item>& items) {
+    std::vector<const Record*> records;
+    for (const Item& i : items) records.push_back(&i.record);
+    std::vector<Seen> seen(records.size());
+    session.look_up(records, seen);
+    std::vector<std::size_t> joined;
+    std::vector<bool> failed(items.size());
+    for (std::size_t n = 0; n < items.size();) {
+      if (process(session, items[n], seen[n], failed[n]) == Joined::again) {
+        n = joined.at(joined.size() - session.taken_back());
+        joined.resize(joined.size() - session.taken_back());
+      } else {
+        joined.push_back(n++);
+      }
     }
-    if (fails_first(n)) {
+  }
+
+  Joined process(Session& session, const Item& i, Seen seen, std::vector<bool>::reference failed) {
+    const auto n = static_cast<int>(i.record.message->offset);
+    if (seen == Seen::duplicate) return session.finish(i.record, {.kind = Conclusion::Kind::skipped});
+    if (fails_first(n) && !failed) {
       session.begin(i.record).exec("INSERT INTO effects VALUES ($1)", n);
-      session.roll_back();
+      failed = true;
+      if (const Joined how = session.roll_back(); how == Joined::again) return how;
     }
-    if (is_parked(n)) {
-      session.finish(i.record, {.kind = Conclusion::Kind::parked, .why = "because"});
-      return;
-    }
+    if (is_parked(n)) return session.finish(i.record, {.kind = Conclusion::Kind::parked, .why = "because"});
     session.begin(i.record).exec("INSERT INTO effects VALUES ($1)", n);
-    session.finish(i.record, {});
+    return session.finish(i.record, {});
   }
 
   /// Runs consume() in a process of its own; true if it was killed.
@@ -150,7 +164,7 @@ std::vector<Crash> crashes() {
       {"store.migrate", {1}},        {"store.begin", {1, 5}},          {"store.savepoint", {1, 20}},
       {"store.first_write", {1, 9}}, {"store.record", {1, 6}},         {"store.park", {1, 3}},
       {"store.released", {1, 7}},    {"store.before_commit", {1, 12}}, {"store.after_commit", {1, 2, 9}},
-      {"store.settled", {1, 8}},     {"store.rotate", {1, 4}},         {"store.drop", {1, 2}},
+      {"store.settled", {1, 8}},     {"store.span_undone", {1, 3}},    {"store.rotate", {1, 4}},         {"store.drop", {1, 2}},
   };
   for (const auto& [point, hits] : points)
     for (const int hit : hits) {

@@ -7,6 +7,7 @@
 //   build/dev/tests/support/idem_kafka_broker          Ctrl-C ends it
 
 #include "kafka_broker.h"
+#include "kafka_tools.h"
 #include "serve.h"
 
-int main() { return idem::test::serve("idem_kafka_broker", &idem::test::KafkaBroker::bootstrap); }
+int main() { return idem::test::serve("idem_kafka_broker", idem::test::kafka_missing, &idem::test::KafkaBroker::bootstrap); }

@@ -68,14 +68,23 @@ std::vector<std::string> with(std::vector<std::string> command, Words... words) 
   return command;
 }
 
+// The broker that somebody else has started for all tests; "" if nobody has.
+std::string running_elsewhere() {
+  const char* bootstrap = std::getenv("IDEM_KAFKA_BOOTSTRAP");
+  return bootstrap ? bootstrap : "";
+}
+
 }  // namespace
+
+std::optional<std::string> KafkaBroker::unavailable() {
+  return running_elsewhere().empty() ? kafka_missing() : std::nullopt;
+}
 
 KafkaBroker& KafkaBroker::shared() {
   // Destroyed at exit, which ends a broker that was started here.
   static const std::unique_ptr<KafkaBroker> broker = [] {
-    const char* running = std::getenv("IDEM_KAFKA_BOOTSTRAP");
-    std::unique_ptr<KafkaBroker> result(running && *running ? new KafkaBroker(AttachTo{running})
-                                                            : new KafkaBroker());
+    const std::string running = running_elsewhere();
+    std::unique_ptr<KafkaBroker> result(running.empty() ? new KafkaBroker() : new KafkaBroker(AttachTo{running}));
     result->shared_ = true;
     return result;
   }();
@@ -88,7 +97,7 @@ KafkaBroker::KafkaBroker(const AttachTo& other)
 }
 
 KafkaBroker::KafkaBroker(Options options) : options_(std::move(options)) {
-  if (auto reason = unavailable()) throw std::runtime_error(*reason);
+  if (auto reason = kafka_missing()) throw std::runtime_error(*reason);
   // Between choosing a port and listening on it another process may be quicker.
   for (int attempt = 0; attempt < 5; ++attempt) {
     prepare();

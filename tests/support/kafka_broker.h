@@ -44,8 +44,9 @@ class KafkaBroker {
  public:
   using Options = KafkaBrokerOptions;
 
-  // Why no broker can run on this machine; nullopt when one can.
-  static std::optional<std::string> unavailable() { return kafka_missing(); }
+  // Why there is no shared broker here; nullopt when there is one, or one can be started. A test that starts a
+  // broker of its own or uses Kafka's tools asks kafka_missing(): the shared broker may run where no jars are.
+  static std::optional<std::string> unavailable();
 
   // The broker shared by all tests: the one at $IDEM_KAFKA_BOOTSTRAP, or one per process.
   static KafkaBroker& shared();

@@ -64,6 +64,7 @@ TEST_F(RealKafka, SeparatesCommittedFromAborted) {
 }
 
 TEST_F(RealKafka, AgreesWithItsOwnToolOnCommittedOffsets) {
+  IDEM_NEEDS("kafka", kafka_missing());
   KafkaBroker& broker = KafkaBroker::shared();
   const std::string topic = unique_name("offsets"), group = unique_name("group");
   broker.create_topic(topic, 3);
@@ -107,6 +108,7 @@ TEST_F(RealKafka, RefusesToHarmTheSharedBroker) {
 }
 
 TEST_F(RealKafka, KeepsItsRecordsThroughKillAndRestart) {
+  IDEM_NEEDS("kafka", kafka_missing());
   KafkaBroker broker;
   broker.create_topic("t", 1);
   KafkaClient client(broker.bootstrap());
@@ -121,6 +123,7 @@ TEST_F(RealKafka, KeepsItsRecordsThroughKillAndRestart) {
 }
 
 TEST_F(RealKafka, SaysWhyItDoesNotStart) {
+  IDEM_NEEDS("kafka", kafka_missing());
   try {
     KafkaBroker broker({.properties = {{"num.io.threads", "none"}}});
     FAIL() << "started with a bad property";

@@ -15,7 +15,7 @@ namespace idem::test {
 // The directory with Kafka's jars: $IDEM_KAFKA_LIBS, or where tests/parts/fetch-kafka puts them.
 std::filesystem::path kafka_libs();
 
-// Why Kafka cannot run here: no jars or no Java; nullopt when it can.
+// Why Kafka cannot be started here, nor its tools: no jars or no Java; nullopt when it can.
 std::optional<std::string> kafka_missing();
 
 class KafkaTools {

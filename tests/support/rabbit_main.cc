@@ -5,4 +5,4 @@
 
 // The overload without arguments.
 static const std::string& (idem::test::RabbitBroker::*const uri)() const = &idem::test::RabbitBroker::uri;
-int main() { return idem::test::serve("idem_rabbit_broker", uri); }
+int main() { return idem::test::serve("idem_rabbit_broker", idem::test::RabbitBroker::unavailable, uri); }

@@ -21,7 +21,7 @@ namespace idem::test {
 
 struct RdKafkaDeleter {
   void operator()(rd_kafka_s* client) const;
-  void operator()(const rd_kafka_metadata* metadata) const;
+  void operator()(const struct rd_kafka_metadata* metadata) const;  // rdkafka.h has a function of that name as well
   void operator()(rd_kafka_op_s* event) const;
   void operator()(rd_kafka_queue_s* queue) const;
   void operator()(rd_kafka_message_s* message) const;

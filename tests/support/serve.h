@@ -26,9 +26,9 @@ inline void wait_for_the_end(int signals) {
 
 
 // Starts a Broker, prints where it is as the one line of output, and keeps it running until standard input ends or a
-// SIGTERM or SIGINT comes. Answers the exit code of the program `name`.
+// SIGTERM or SIGINT comes. `missing` says why there can be none. Answers the exit code of the program `name`.
 template <class Broker>
-int serve(const char* name, const std::string& (Broker::*address)() const) {
+int serve(const char* name, std::optional<std::string> (*missing)(), const std::string& (Broker::*address)() const) {
   sigset_t ending;
   sigemptyset(&ending);
   sigaddset(&ending, SIGTERM);
@@ -36,7 +36,7 @@ int serve(const char* name, const std::string& (Broker::*address)() const) {
   sigprocmask(SIG_BLOCK, &ending, nullptr);
   const int signals = signalfd(-1, &ending, SFD_CLOEXEC);
   try {
-    if (auto reason = Broker::unavailable()) {
+    if (auto reason = missing()) {
       std::fprintf(stderr, "%s: %s\n", name, reason->c_str());
       return 1;
     }

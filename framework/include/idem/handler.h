@@ -16,8 +16,9 @@ namespace idem {
 ///
 /// Promise: what `handle` writes through `tx` is committed at most once per (consumer, id) inside the retention
 /// window, together with the record that the message was processed; with no message lost, exactly once in that
-/// database. `handle` itself may be called more than once for a message (after a crash, a retry, or when another
-/// message of its group failed the commit): only what went through `tx` counts once.
+/// database. `handle` itself may be called more than once for a message (after a crash or a retry, when its group could
+/// not commit, or when a message soon after it failed and was undone together with it): only what went through `tx`
+/// counts once.
 class Handler {
  public:
   virtual ~Handler() = default;

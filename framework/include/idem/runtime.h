@@ -122,6 +122,8 @@ struct Counters {
   std::int64_t lag = 0;                 ///< messages in the log behind the watermarks, as far as known
   std::uint64_t undecidable = 0, conflicts = 0;
   std::uint64_t bytes_in_flight = 0;
+
+  Counters& operator+=(const Counters& other);
 };
 
 class Runtime {

@@ -22,6 +22,9 @@
 
 namespace idem {
 
+/// "topic[partition]", as every text names a partition.
+inline std::string to_string(const PartitionRef& ref) { return ref.topic + "[" + std::to_string(ref.partition) + "]"; }
+
 /// One partition during one assignment. Epochs grow: a handle of an earlier assignment is recognised and ignored.
 struct PartitionHandle {
   std::uint32_t index = UINT32_MAX;

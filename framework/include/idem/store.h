@@ -88,11 +88,13 @@ struct Conclusion {
 };
 
 enum class Joined {
-  joined,       ///< it is in the open group; a Settlement follows
+  joined,       ///< it is in the open group (after roll_back: nothing of it is left there); a Settlement follows
   duplicate,    ///< another record of that id got in since look_up: what was written is rolled back, nothing joined.
                 ///< Look it up again: it is a duplicate or, with other content, a conflict
   interrupted,  ///< a group failed since this session's last look_up: what was written is rolled back, nothing
                 ///< joined. Hand the rest of the run back and look everything up again.
+  again,        ///< what it wrote could not be undone alone: the last taken_back() records this session had joined
+                ///< are undone with it, and no Settlement follows for them. Run those and this one again, in order.
 };
 
 /// What became of a record that joined a group. Exactly one per joined record.
@@ -148,9 +150,13 @@ class Session {
   /// S8: after a failed group the next call of a session that had looked up before it answers interrupted.
   virtual Joined finish(const Record& record, const Conclusion& conclusion) = 0;
 
-  /// S9: leaves nothing of what was written since begin(), and everything of the group's other records.
-  /// Answers interrupted when the whole group died with it (then the others settle as not durable).
+  /// S9: leaves nothing of what was written since begin(), and everything of the group's other records but those
+  /// it takes back. Answers interrupted when the whole group died with it (then the others settle as not durable).
   virtual Joined roll_back() = 0;
+
+  /// With Joined::again: how many records were taken back.
+  /// S11: they are as if they had never joined, and each that runs again can be undone without the others.
+  virtual std::size_t taken_back() const { return 0; }
 
   /// Nothing more comes from this worker for now: commit the open group unless others are about to add to it.
   /// S10: a joined record settles without any further call once every session has yielded.

@@ -114,7 +114,7 @@ CommitResult Commits::result(const Commit& commit, int error) const {
   auto code = static_cast<rd_kafka_resp_err_t>(error);
   if (!code) return {commit.handle, commit.next, /*ok=*/true, /*retriable=*/true, ""};
   std::string why =
-      "cannot commit " + name_of(commit.partition) + " to group \"" + group_ + "\": " + rd_kafka_err2str(code);
+      "cannot commit " + to_string(commit.partition) + " to group \"" + group_ + "\": " + rd_kafka_err2str(code);
   if (fixed_ && means_not_a_member(code)) {
     why +=
         ". Members have subscribed to this group, and Kafka lets only those commit. Give this process a "

@@ -172,7 +172,7 @@ bool Consumer::deliver(rd_kafka_message_t& received) {
   }
   if (received.offset != slot->next) {
     if (received.offset < slot->next) {
-      fatal("the log of " + name_of(slot->ref) + " goes back: offset " + std::to_string(received.offset) +
+      fatal("the log of " + to_string(slot->ref) + " goes back: offset " + std::to_string(received.offset) +
             " came where " + std::to_string(slot->next) +
             " was due. It was truncated or the topic was created anew; start again to have it looked at");
       return false;
@@ -187,8 +187,8 @@ bool Consumer::deliver(rd_kafka_message_t& received) {
   message.key = bytes(received.key, received.key_len);
   message.payload = bytes(received.payload, received.len);
   if (!set_headers(received))
-    warn_once("headers " + name_of(slot->ref),
-              name_of(slot->ref) + ": the headers of the message at offset " + std::to_string(received.offset) +
+    warn_once("headers " + to_string(slot->ref),
+              to_string(slot->ref) + ": the headers of the message at offset " + std::to_string(received.offset) +
                   " cannot be read (librdkafka takes at most 100,000 of a message); it goes on without headers");
   message.headers = headers_;
   rd_kafka_timestamp_type_t kind;
@@ -218,7 +218,7 @@ void Consumer::reached_end(rd_kafka_message_t& received) {
   Slot* slot = partitions_.find(received.rkt, received.partition);
   if (!slot || !slot->read || slot->want_paused || slot->dropped) return;
   if (received.offset < slot->next)
-    return fatal("the log of " + name_of(slot->ref) + " ends at offset " + std::to_string(received.offset) +
+    return fatal("the log of " + to_string(slot->ref) + " ends at offset " + std::to_string(received.offset) +
                  ", before the position " + std::to_string(slot->next) +
                  ". It was truncated or the topic was created anew; start again to have it looked at");
   slot->next = received.offset;
@@ -289,7 +289,7 @@ void Consumer::commit(std::span<const Commit> commits, bool wait) {
   std::vector<Commit> current;
   for (const Commit& commit : commits) {
     if (!partitions_.find(commit.handle))
-      commits_->refuse(commit, name_of(commit.partition) + " is no longer assigned");
+      commits_->refuse(commit, to_string(commit.partition) + " is no longer assigned");
     else if (outage_)  // librdkafka would keep it for a session timeout, and neither close nor end before
       commits_->refuse(commit, "no broker can be reached");
     else if (IDEM_FAILPOINT("source.before_commit"))

@@ -119,7 +119,8 @@ void Consumer::answered(TimePoint asked) {
 /// Errors that come in place of a message.
 void Consumer::partition_error(rd_kafka_message_t& received) {
   std::string topic = received.rkt ? rd_kafka_topic_name(received.rkt) : "";
-  std::string where = topic.empty() ? "" : received.partition >= 0 ? name_of({topic, received.partition}) : topic;
+  std::string where = topic;
+  if (!topic.empty() && received.partition >= 0) where = to_string(PartitionRef{topic, received.partition});
   std::string text = redact(rd_kafka_message_errstr(&received), configuration_.secrets);
   switch (received.err) {
     case RD_KAFKA_RESP_ERR__FATAL:
@@ -176,7 +177,7 @@ void Consumer::skipped_below_log_begin(Slot& slot, std::int64_t offset) {
   rd_kafka_get_watermark_offsets(client_, slot.ref.topic.c_str(), slot.ref.partition, &low, &high);
   if (low <= slot.next || low <= slot.log_begin) return;
   slot.log_begin = low;
-  events_->on_warning("Kafka source: " + name_of(slot.ref) + ": the broker deleted records before they were read, " +
+  events_->on_warning("Kafka source: " + to_string(slot.ref) + ": the broker deleted records before they were read, " +
                       std::to_string(slot.next) + " up to at most " + std::to_string(std::min(low, offset) - 1) +
                       ": its retention is shorter than this consumer's lag");
 }
@@ -214,9 +215,9 @@ void Consumer::nudge(std::vector<Slot*>& quiet) {
     Slot& slot = *quiet[i];
     if (ends[i] <= slot.next) continue;
     if (++slot.nudges > most_nudges)
-      return fatal(name_of(slot.ref) + " delivers nothing, though its log goes on to " + std::to_string(ends[i]) +
+      return fatal(to_string(slot.ref) + " delivers nothing, though its log goes on to " + std::to_string(ends[i]) +
                    " and it was asked for " + std::to_string(slot.next) + " several times");
-    events_->on_warning("Kafka source: " + name_of(slot.ref) + " has been silent for 30 s at offset " +
+    events_->on_warning("Kafka source: " + to_string(slot.ref) + " has been silent for 30 s at offset " +
                         std::to_string(slot.next) + " of " + std::to_string(ends[i]) + "; asking again");
     rd_kafka_topic_partition_list_add(seek.get(), slot.ref.topic.c_str(), slot.ref.partition)->offset = slot.next;
   }

@@ -11,6 +11,9 @@ namespace idem::kafka {
 namespace {
 
 using std::chrono::steady_clock;
+/// A controller that does not answer must not hold a start up: the topic's id is then not known.
+constexpr std::chrono::seconds topic_id_patience{5};
+
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)>;
 
 /// Answers that only mean "not yet": a coordinator or leader is being elected, a connection is being made.
@@ -195,7 +198,8 @@ std::string Lookup::origin(const std::string& topic, Deadline deadline) const {
     origin = std::string("cluster=") + id;
     rd_kafka_mem_free(client_, id);
   }
-  if (std::string id = topic_id(client_, topic, deadline); !id.empty())
+  const Deadline id_deadline = std::min(deadline, steady_clock::now() + topic_id_patience);
+  if (std::string id = topic_id(client_, topic, id_deadline); !id.empty())
     origin += (origin.empty() ? "topic=" : " topic=") + id;
   return origin;
 }
@@ -212,8 +216,7 @@ std::vector<AssignedPartition> Lookup::describe(std::span<const PartitionRef> pa
     if (!origins.contains(topic)) origins[topic] = origin(topic, deadline);
     if (!offsets[i].next && configuration_.reset == Reset::error)
       throw std::runtime_error("Kafka source: auto.offset.reset=error, and group \"" + configuration_.group +
-                               "\" has committed nothing for " + topic + "[" + std::to_string(partitions[i].partition) +
-                               "]");
+                               "\" has committed nothing for " + to_string(partitions[i]));
     described.push_back({.partition = partitions[i],
                          .committed = offsets[i].next,
                          .metadata = std::move(offsets[i].metadata),

@@ -4,8 +4,6 @@
 
 namespace idem::kafka {
 
-std::string name_of(const PartitionRef& ref) { return ref.topic + "[" + std::to_string(ref.partition) + "]"; }
-
 Partitions::Topic& Partitions::add_topic(std::string name, TopicHandle handle, std::int32_t partitions) {
   Topic& topic = topics_.emplace_back();
   topic.name = std::move(name);

@@ -35,9 +35,6 @@ struct Slot {
   int nudges = 0;
 };
 
-/// "topic[partition]", as every text names a partition.
-std::string name_of(const PartitionRef& ref);
-
 class Partitions {
  public:
   struct Topic {

@@ -30,6 +30,10 @@ struct SqliteOptions {
   std::chrono::milliseconds group_age{10};
   /// … or when no worker is about to add to it.
 
+  /// How many messages in a row may share one savepoint. When a handler of them fails, those before it are undone
+  /// with it and called again, one by one: more calls after a failure, for a third more throughput without. 1: never.
+  std::size_t longest_span = 32;
+
   /// SQLite's page cache.
   std::size_t cache_bytes = 64 << 20;
 
