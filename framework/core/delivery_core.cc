@@ -212,6 +212,14 @@ void DeliveryCore::finish(Delivery& d) {
   lanes_.update(lane);
 }
 
+// What the broker may be told.
+void DeliveryCore::note_done(Partition& p, const Delivery& d) {
+  if (options_.stable_positions)
+    p.progress.finish(d.record.from, d.message.offset, d.record.print);
+  else
+    p.finished.push_back(d.message.offset);
+}
+
 void DeliveryCore::recycle(Delivery& d) {
   Partition& p = partitions_[d.handle.index];
   --messages_;
@@ -258,7 +266,7 @@ Batch* DeliveryCore::next_batch() {
       --queued_;
       ++dispatched_;
       if (mutated(Mutant::done_before_durable) || (mutated(Mutant::parked_before_durable) && d->must_park))
-        partitions_[d->handle.index].progress.finish(d->record.from, d->message.offset, d->record.print);
+        note_done(partitions_[d->handle.index], *d);
       batch->items.push_back(d);
     }
   }
@@ -285,10 +293,7 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
   if (kind == Completion::Kind::store_busy && mutated(Mutant::busy_is_dropped)) kind = Completion::Kind::durable;
   switch (kind) {
     case Completion::Kind::durable:
-      if (options_.stable_positions)
-        p.progress.finish(d.record.from, d.message.offset, d.record.print);
-      else
-        p.finished.push_back(d.message.offset);
+      note_done(p, d);
       ++(d.verdict == Verdict::duplicate ? counters_.duplicates
          : d.verdict == Verdict::parked  ? counters_.parked
                                          : counters_.done);

@@ -101,6 +101,7 @@ class DeliveryCore {
   void enter_flight(Delivery& delivery);
   void leave_flight(Delivery& delivery);
   void finish(Delivery& delivery);
+  void note_done(Partition& partition, const Delivery& delivery);
   void recycle(Delivery& delivery);
   void back_off(Delivery& delivery, std::chrono::milliseconds delay, Ticks now);
   std::chrono::milliseconds backoff(int attempts);

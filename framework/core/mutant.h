@@ -24,6 +24,9 @@ enum class Mutant {
   failed_commit_believed,   ///< an offset commit answered as failed is taken for one that was not applied
   taken_back_is_forgotten,  ///< what the store undid together with a failed message does not run again
   taken_back_runs_last,     ///< it runs again, but after messages that came later
+  multiple_over_unfinished, ///< a queue is told "done" of everything below the highest finished delivery
+  handed_back_is_acked,     ///< … of a delivery that was handed back to it
+  tags_survive_channel,     ///< … of tags of the channel before
   budget_ignored_at_start,  ///< a partition assigned while the budget is full is read at once
 };
 

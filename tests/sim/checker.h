@@ -18,6 +18,7 @@ class Checker final : public Observer {
   }
 
   /// I4, I11: at every commit, nothing below it may be without a durable end.
+  void on_acknowledged(const Sent& sent) override;
   void on_offset_commit(int partition, std::int64_t next) override;
   void on_parked(int partition, std::int64_t offset, ParkReason reason) override;
   void on_progress(int partition) override;
@@ -36,6 +37,7 @@ class Checker final : public Observer {
   const Sent& sent_of(const Effect& effect) const;
   /// Another message was sent under its id with other content.
   bool has_rival(const Sent& sent) const;
+  bool found_by_nothing(const Durable::Parked& parked) const;
   bool same_lane(const Sent& a, const Sent& b) const;
 
   History& history_;

@@ -29,6 +29,10 @@ namespace idem::sim {
   X(stale_message, "message of a partition that is somebody else's by then") \
   X(copy_waits, "copy received while the first is in flight")                \
   X(completion_gap, "three finished above an unfinished one")                \
+  X(acks_above_gap, "acknowledged above an unfinished delivery")             \
+  X(acks_lost, "acknowledgements lost with their channel")                   \
+  X(handed_back, "a delivery handed back while its message is under way")    \
+  X(redelivered, "delivered again after an effect that was not acknowledged") \
   X(parked_after_crash, "parked after a crash")                              \
   X(conflict_parked, "id conflict parked")                                   \
   X(retry_holds_lane, "retry while later messages wait")                     \

@@ -22,7 +22,7 @@ bool SimLedger::group_has(const IdKey& id) const {
 
 bool SimLedger::group_finishes(std::uint32_t partition, std::int64_t offset) const {
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) {
-    return !j.is_skip && j.partition == partition && j.to == offset + 1;
+    return j.positioned && !j.is_skip && j.partition == partition && j.to == offset + 1;
   });
 }
 
@@ -118,7 +118,7 @@ bool SimLedger::breaks_unique_rule() const {
   if (mutated(StoreMutant::check_then_insert)) return false;
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) {
     if (j.remember) return store_.durable.find(*j.id) != nullptr;
-    return j.kind == Conclusion::Kind::parked && store_.durable.progress[j.partition].contains(j.to - 1);
+    return j.positioned && j.kind == Conclusion::Kind::parked && store_.durable.progress[j.partition].contains(j.to - 1);
   });
 }
 

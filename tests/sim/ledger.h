@@ -95,6 +95,7 @@ class SimSession final : public Session, public Transaction {
   bool interrupted();
   void end_scope();
   Seen seen(const Record& record) const;
+  bool position_done(const Record& record) const;
   bool taken(const Record& record, const Conclusion& conclusion);
   bool take_back();
 

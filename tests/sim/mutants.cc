@@ -15,6 +15,7 @@ struct Named {
   const char* name;
   Mutant mutant = Mutant::none;
   StoreMutant store = StoreMutant::none;
+  bool queue = false;  ///< shown on queues only
 };
 
 constexpr Named mutants[] = {
@@ -37,6 +38,12 @@ constexpr Named mutants[] = {
     {"taken back and forgotten", Mutant::taken_back_is_forgotten},
     {"taken back runs after later ones", Mutant::taken_back_runs_last},
     {"budget ignored at an assignment", Mutant::budget_ignored_at_start},
+    {"queue: acknowledged before durable", Mutant::done_before_durable, StoreMutant::none, true},
+    {"queue: stale delivery acknowledged", Mutant::stale_completion_counts, StoreMutant::none, true},
+    {"queue: failed group acknowledged", Mutant::not_applied_is_done, StoreMutant::none, true},
+    {"queue: multiple over an unfinished one", Mutant::multiple_over_unfinished, StoreMutant::none, true},
+    {"queue: acknowledged and handed back", Mutant::handed_back_is_acked, StoreMutant::none, true},
+    {"queue: acknowledged on the next channel", Mutant::tags_survive_channel, StoreMutant::none, true},
     {"store: record outside the transaction", Mutant::none, StoreMutant::record_outside},
     {"store: check, then insert without a rule", Mutant::none, StoreMutant::check_then_insert},
     {"store: commit error taken as success", Mutant::none, StoreMutant::error_is_success},
@@ -48,8 +55,10 @@ bool caught(const Named& mutant, std::uint64_t first_seed, std::uint64_t limit) 
   active_store_mutant = mutant.store;
   Sightings unused;
   Verdict verdict;
+  Limits limits;
+  limits.queue = mutant.queue;
   std::uint64_t tried = 0;
-  while (tried < limit && !verdict.violated()) verdict = run_history(first_seed + tried++, unused);
+  while (tried < limit && !verdict.violated()) verdict = run_history(first_seed + tried++, unused, limits);
   core::active_mutant = Mutant::none;
   active_store_mutant = StoreMutant::none;
   if (verdict.violated())

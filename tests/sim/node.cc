@@ -3,31 +3,43 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "sim/log_source.h"
+#include "sim/queue_source.h"
+
 namespace idem::sim {
 
 using namespace std::chrono_literals;
 
 Outcome SimHandler::handle(const Message& message, Transaction& tx) {
-  const auto offset = static_cast<int>(message.offset);
-  history_.trace("handler   %d@%d attempt %d", message.partition, offset, message.attempt);
+  const Place place = place_of(message);
+  history_.trace("handler   %d@%d attempt %d", place.partition, static_cast<int>(place.offset), message.attempt);
   if (history_.fault(Fault::handler_throws)) throw std::runtime_error("thrown");
   int payload = 0;
   std::from_chars(message.payload->data() + 1, message.payload->data() + message.payload->size(), payload);
-  tx.exec("", message.partition, message.offset, payload);
+  tx.exec("", place.partition, place.offset, payload);
   if (history_.fault(Fault::handler_dead_letter)) return dead_letter("bad");
   if (history_.fault(Fault::handler_retry, 4)) {
-    if (source_.position(message.partition) > message.offset + 1) history_.saw(Saw::retry_holds_lane);
+    if (source_.position(place.partition) > place.offset + 1) history_.saw(Saw::retry_holds_lane);
     return history_.choices.detail(3) == 1 ? retry_after(20ms, "later") : retry("again");
   }
   return done();
 }
 
+namespace {
+
+std::unique_ptr<SimReader> make_reader(History& history, Broker& broker, int node) {
+  if (history.scenario.queue) return std::make_unique<QueueSource>(history, broker, node);
+  return std::make_unique<LogSource>(history, broker, node);
+}
+
+}  // namespace
+
 Node::Parts::Parts(Node& node)
-    : source(node.history_, node.broker_, node.number_),
+    : source(make_reader(node.history_, node.broker_, node.number_)),
       ledger(node.history_, node.store_, node.number_),
-      handler(node.history_, source),
+      handler(node.history_, *source),
       executor(node.history_, ledger, handler, node.policy_, node),
-      pipeline({source, ledger, node.traits_, executor, node.history_.clock, node.options_,
+      pipeline({*source, ledger, node.traits_, executor, node.history_.clock, node.options_,
                 static_cast<unsigned>(node.history_.scenario.workers), /*seed=*/7,
                 [](std::optional<Timestamp>) {}}) {}
 

@@ -2,6 +2,7 @@
 // it crashes.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "runtime/pipeline.h"
@@ -9,7 +10,7 @@
 #include "sim/executor.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
-#include "sim/source.h"
+#include "sim/reader.h"
 #include "sim/store.h"
 
 namespace idem::sim {
@@ -17,12 +18,12 @@ namespace idem::sim {
 /// Writes one row per call and now and then ends otherwise.
 class SimHandler final : public Handler {
  public:
-  SimHandler(History& history, const SimSource& source) : history_(history), source_(source) {}
+  SimHandler(History& history, const SimReader& source) : history_(history), source_(source) {}
   Outcome handle(const Message& message, Transaction& tx) override;
 
  private:
   History& history_;
-  const SimSource& source_;
+  const SimReader& source_;
 };
 
 class Node final : Blocked {
@@ -40,7 +41,7 @@ class Node final : Blocked {
   bool paused = false;      ///< its I/O thread stands still
   bool all_paused = false;  ///< … and its workers too
 
-  SimSource& source() { return parts_->source; }
+  SimReader& source() { return *parts_->source; }
   SimLedger& ledger() { return parts_->ledger; }
   SimExecutor& executor() { return parts_->executor; }
   runtime::Pipeline& pipeline() { return parts_->pipeline; }
@@ -48,7 +49,7 @@ class Node final : Blocked {
  private:
   struct Parts {
     Parts(Node& node);
-    SimSource source;
+    std::unique_ptr<SimReader> source;
     SimLedger ledger;
     SimHandler handler;
     SimExecutor executor;

@@ -29,6 +29,7 @@ Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limi
   History history(Choices(seed), sightings, tracing);
   Scenario& scenario = history.scenario;
   scenario = Scenario::draw(history.choices);
+  if (limits.queue) scenario.make_queue();
   scenario.faults &= limits.faults;
   scenario.messages = std::min(scenario.messages, limits.messages);
   scenario.steps = std::min(scenario.steps, limits.steps);
@@ -134,6 +135,7 @@ const char* name_of(Fault fault) {
                                           "conflict",
                                           "no_id",
                                           "gap",
+                                          "hand_back",
                                           "restore"};
   static_assert(std::size(names) == static_cast<std::size_t>(Fault::count));
   return names[static_cast<std::size_t>(fault)];

@@ -22,6 +22,7 @@ struct Limits {
   std::uint32_t faults = UINT32_MAX;  ///< those that may happen
   int messages = INT32_MAX;
   int steps = INT32_MAX;
+  bool queue = false;  ///< as a queue, whatever was drawn
 };
 
 Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limits = {},

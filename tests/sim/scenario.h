@@ -40,6 +40,7 @@ enum class Fault : std::uint8_t {
   conflict,  ///< … with another payload
   no_id,
   gap,      ///< offsets without a message
+  hand_back,  ///< a queue only: a delivery goes back to it while its message is under way
   restore,  ///< the store is put back to an earlier state while its node is down
   count,
 };
@@ -51,6 +52,7 @@ struct Scenario {
   int steps = 100;   ///< before everything is healed
   Ordering ordering = Ordering::by_partition;
   bool by_position = false;  ///< identity; only with one node
+  bool queue = false;        ///< AMQP-like: no positions, deliveries with tags, acknowledged one by one
   int partitions = partition_count;
   std::size_t budget = 8;
   int attempts = 3;
@@ -64,6 +66,7 @@ struct Scenario {
 
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
 
+  void make_queue();
   static Scenario draw(Choices& choices);
   static Scenario tiny(int nodes);
 };
@@ -82,8 +85,19 @@ inline Scenario Scenario::draw(Choices& c) {
   s.interrupts_once = c.pick(2) == 0;
   s.waits_for_others = c.pick(2) == 0;
   s.longest_span = std::size_t{1} << c.pick(3);
+  s.queue = c.pick(4) == 0;
   s.faults = c.pick(1u << static_cast<int>(Fault::count));
+  if (s.queue) s.make_queue();
   return s;
+}
+
+/// Nothing in a queue has a position, nobody takes a part of it away in good order, and an acknowledgement has no
+/// answer. What a store forgets of a queue that was told "done" is gone.
+inline void Scenario::make_queue() {
+  queue = true;
+  by_position = false;
+  for (Fault f : {Fault::revoke, Fault::commit_refused, Fault::answer_lost, Fault::gap, Fault::restore})
+    faults &= ~(1u << static_cast<int>(f));
 }
 
 /// For the systematic search: one partition, three messages of which the last is a copy of the first.

@@ -24,11 +24,16 @@ void SimSession::look_up(std::span<const Record* const> records, std::span<Seen>
   for (std::size_t i = 0; i < records.size(); ++i) seen[i] = this->seen(*records[i]);
 }
 
+bool SimSession::position_done(const Record& record) const {
+  if (record.partition == Record::no_partition) return false;
+  const std::int64_t offset = record.message->offset;
+  return ledger_.store_.durable.progress[record.partition].contains(offset) ||
+         ledger_.group_finishes(record.partition, offset);
+}
+
 Seen SimSession::seen(const Record& record) const {
   const Durable& durable = ledger_.store_.durable;
-  const std::int64_t offset = record.message->offset;
-  if (durable.progress[record.partition].contains(offset) || ledger_.group_finishes(record.partition, offset))
-    return Seen::duplicate;
+  if (position_done(record)) return Seen::duplicate;
   if (!record.id) return Seen::fresh;
   auto compare = [&](std::uint64_t remembered) {
     return remembered && record.fingerprint && remembered != record.fingerprint ? Seen::conflict
@@ -64,11 +69,7 @@ std::int64_t SimSession::execute(std::string_view, std::span<const Value> values
 bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
   if (conclusion.kind == Conclusion::Kind::skipped || mutated(StoreMutant::check_then_insert)) return false;
   const bool by_id = record.id && conclusion.reason != ParkReason::id_conflict;
-  if (!by_id) {
-    const std::int64_t offset = record.message->offset;
-    return ledger_.store_.durable.progress[record.partition].contains(offset) ||
-           ledger_.group_finishes(record.partition, offset);
-  }
+  if (!by_id) return position_done(record);
   if (ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id)) return true;
   if (history_.scenario.waits_for_others)
     for (const SimLedger* other : ledger_.store_.ledgers)
@@ -104,8 +105,8 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
   }
   if (taken(record, conclusion)) {
     history_.saw(Saw::unique_rule_at_finish);
-    history_.trace("node %d    finish %u@%d: its id got in meanwhile", ledger_.node_, record.partition,
-                   static_cast<int>(record.message->offset));
+    history_.trace("node %d    finish %d@%d: its id got in meanwhile", ledger_.node_, place_of(*record.message).partition,
+                   static_cast<int>(place_of(*record.message).offset));
     end_scope();
     return take_back() ? Joined::again : Joined::duplicate;
   }
@@ -124,14 +125,15 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
       record.id && conclusion.kind != Conclusion::Kind::skipped &&
       !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict);
   joiner.fingerprint = record.fingerprint;
-  joiner.partition = record.partition;
+  const Place place = place_of(*record.message);
+  joiner.positioned = record.partition != Record::no_partition;
+  joiner.partition = static_cast<std::uint32_t>(place.partition);
   joiner.from = record.from;
-  joiner.to = record.message->offset + 1;
+  joiner.to = place.offset + 1;
   joiner.print = record.print;
   if (conclusion.kind == Conclusion::Kind::done) joiner.effects = std::move(writes_);
   static constexpr const char* names[] = {"done", "skipped", "parked"};
-  history_.trace("node %d    joins %u@%d %s%s", ledger_.node_, record.partition,
-                 static_cast<int>(record.message->offset), names[static_cast<int>(conclusion.kind)],
+  history_.trace("node %d    joins %d@%d %s%s", ledger_.node_, place.partition, static_cast<int>(place.offset), names[static_cast<int>(conclusion.kind)],
                  record.alone ? " alone" : "");
   end_scope();
   if (one_by_one_ > 0) --one_by_one_;

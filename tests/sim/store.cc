@@ -22,7 +22,7 @@ void SimStore::apply_records(const std::vector<Joiner>& group, std::uint64_t num
       continue;
     }
     const std::int64_t offset = joiner.to - 1;
-    progress.finish(joiner.from, offset, joiner.print);
+    if (joiner.positioned) progress.finish(joiner.from, offset, joiner.print);
     if (joiner.remember) durable.ids.push_back({*joiner.id, joiner.fingerprint});
     if (joiner.kind == Conclusion::Kind::parked) {
       durable.parked.push_back({static_cast<int>(joiner.partition), offset, joiner.reason});

@@ -48,6 +48,7 @@ struct Joiner {
   bool remember = false;  ///< its id
   std::optional<IdKey> id;
   std::uint64_t fingerprint = 0;
+  bool positioned = true;  ///< its place is a position that the store keeps
   std::uint32_t partition = 0;
   std::int64_t from = 0, to = 0;  ///< the offsets it closes; its own is to - 1 unless it is a skip
   std::uint64_t print = 0;

@@ -232,7 +232,7 @@ void World::heal() {
       node(i).paused = node(i).all_paused = false;
     }
     for (int i = 0; i < history_.scenario.partitions; ++i) {
-      SimSource& to = node(i % nodes).source();
+      SimReader& to = node(i % nodes).source();
       if (broker_.partition(i).owner == Sent::none && !to.holds(i) && !to.ordered(i)) to.order_assign(i);
     }
     for (int i = 0; i < nodes; ++i) {
@@ -258,6 +258,13 @@ void World::heal() {
 
 bool World::drained() {
   for (int i = 0; i < history_.scenario.partitions; ++i) {
+    if (history_.scenario.queue) {
+      const auto& messages = broker_.partition(i).messages;
+      if (std::any_of(messages.begin(), messages.end(),
+                      [](const Sent& sent) { return sent.state != Sent::State::acknowledged; }))
+        return false;
+      continue;
+    }
     // A store put back to a backup is behind the broker until everything was read again.
     const Broker::Partition& partition = broker_.partition(i);
     const Progress& progress = store_.durable.progress[static_cast<std::size_t>(i)];

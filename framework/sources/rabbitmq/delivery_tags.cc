@@ -1,6 +1,13 @@
 #include "sources/rabbitmq/delivery_tags.h"
 
+#include <algorithm>
+
+#include "core/mutant.h"
+
 namespace idem::rabbit {
+
+using core::Mutant;
+using core::mutated;
 
 void DeliveryTags::clear() { *this = DeliveryTags{}; }
 
@@ -33,6 +40,7 @@ void DeliveryTags::take_acks(std::vector<Ack>& acks) {
     if (deliveries_.front().state == State::done) prefix = first_;  // not yet sent: the broker still waits for this one
     if (looked_ > 0) --looked_;
   }
+  if (mutated(Mutant::multiple_over_unfinished)) prefix = *std::max_element(singles_.begin(), singles_.end());
   if (prefix > 0) acks.push_back({prefix, true});
   for (std::uint64_t tag : singles_) {
     if (tag < first_) continue;
@@ -57,6 +65,7 @@ std::optional<DeliveryTags::TimePoint> DeliveryTags::oldest() {
 std::optional<std::uint64_t> DeliveryTags::hand_back(TimePoint limit) {
   const auto at = oldest();
   if (!at || *at >= limit) return std::nullopt;
+  if (mutated(Mutant::handed_back_is_acked)) return first_ + looked_;
   deliveries_[looked_].state = State::gone;
   --outstanding_;
   return first_ + looked_;

@@ -8,30 +8,25 @@
 
 #include <idem/source.h>
 
-#include "sim/broker.h"
 #include "sim/history.h"
+#include "sim/reader.h"
 
 namespace idem::sim {
 
-class SimSource final : public Source {
+class LogSource final : public SimReader {
  public:
-  SimSource(History& history, Broker& broker, int node) : history_(history), broker_(broker), node_(node) {}
+  LogSource(History& history, Broker& broker, int node) : history_(history), broker_(broker), node_(node) {}
 
-  // --- What the group does to it; noticed in the next poll
-  // --------------------------------------------------------
-  void order_assign(int partition);
-  void order_revoke(int partition);
-  /// The broker has given the partition away already.
-  void order_lost(int partition);
-  bool ordered(int partition) const { return readers_[index(partition)].order != Order::none; }
-  bool holds(int partition) const { return readers_[index(partition)].held; }
-
-  /// Offset commits on their way to the broker.
-  bool requests_pending() const { return !requests_.empty(); }
-  void broker_handles_next();
-
-  /// After the last message received of the partition.
-  std::int64_t position(int partition) const { return readers_[index(partition)].next; }
+  // --- SimReader
+  // --------------------------------------------------------------------------------------------------
+  void order_assign(int partition) override;
+  void order_revoke(int partition) override;
+  void order_lost(int partition) override;
+  bool ordered(int partition) const override { return readers_[index(partition)].order != Order::none; }
+  bool holds(int partition) const override { return readers_[index(partition)].held; }
+  bool requests_pending() const override { return !requests_.empty(); }
+  void broker_handles_next() override;
+  std::int64_t position(int partition) const override { return readers_[index(partition)].next; }
 
   // --- Source
   // -----------------------------------------------------------------------------------------------------

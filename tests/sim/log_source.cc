@@ -1,4 +1,4 @@
-#include "sim/source.h"
+#include "sim/log_source.h"
 
 #include <algorithm>
 
@@ -7,19 +7,19 @@ namespace idem::sim {
 // --- Orders of the group
 // ------------------------------------------------------------------------------------------
 
-void SimSource::order_assign(int partition) {
+void LogSource::order_assign(int partition) {
   broker_.give(partition, node_);
   readers_[index(partition)].order = Order::assign;
 }
 
-void SimSource::order_revoke(int partition) { readers_[index(partition)].order = Order::revoke; }
+void LogSource::order_revoke(int partition) { readers_[index(partition)].order = Order::revoke; }
 
-void SimSource::order_lost(int partition) {
+void LogSource::order_lost(int partition) {
   Reader& reader = readers_[index(partition)];
   reader.order = reader.held ? Order::lost : Order::none;
 }
 
-void SimSource::obey_orders() {
+void LogSource::obey_orders() {
   for (int partition = 0; partition < history_.scenario.partitions; ++partition) {
     Reader& reader = readers_[index(partition)];
     if (reader.order == Order::lost && history_.fault(Fault::late_notice, 2)) continue;
@@ -31,7 +31,7 @@ void SimSource::obey_orders() {
   }
 }
 
-void SimSource::assign(int partition) {
+void LogSource::assign(int partition) {
   const Broker::Partition& log = broker_.partition(partition);
   AssignedPartition assigned;
   assigned.partition = {"t", partition};
@@ -51,7 +51,7 @@ void SimSource::assign(int partition) {
   reader.next = starts[0].offset;
 }
 
-void SimSource::give_up(int partition, bool lost) {
+void LogSource::give_up(int partition, bool lost) {
   Reader& reader = readers_[index(partition)];
   history_.trace("node %d    %s partition %d", node_, lost ? "has lost" : "gives back", partition);
   reader.read = false;
@@ -68,7 +68,7 @@ void SimSource::give_up(int partition, bool lost) {
 // --- Source
 // -------------------------------------------------------------------------------------------------------
 
-void SimSource::poll(std::chrono::milliseconds, std::size_t limit) {
+void LogSource::poll(std::chrono::milliseconds, std::size_t limit) {
   obey_orders();
   if (!answers_.empty() && (history_.healing || history_.choices.detail(4) != 1)) {
     std::vector<CommitResult> answers;
@@ -84,7 +84,7 @@ void SimSource::poll(std::chrono::milliseconds, std::size_t limit) {
   for (int i = 0; i < partitions; ++i) deliver((first + i) % partitions, room);
 }
 
-void SimSource::deliver(int partition, std::size_t& room) {
+void LogSource::deliver(int partition, std::size_t& room) {
   Reader& reader = readers_[index(partition)];
   Broker::Partition& log = broker_.partition(partition);
   const auto readable = [&reader] { return reader.held && reader.read && !reader.paused; };
@@ -107,25 +107,14 @@ void SimSource::deliver(int partition, std::size_t& room) {
   events_->on_end(reader.handle, reader.next);
 }
 
-bool SimSource::deliver_one(int partition, const Sent& sent) {
+bool LogSource::deliver_one(int partition, const Sent& sent) {
   if (broker_.partition(partition).owner != node_) history_.saw(Saw::stale_message);
-  Message message;
-  message.topic = "t";
-  message.partition = partition;
-  message.offset = sent.offset;
-  if (sent.key != Sent::none) message.key = key_text(sent.key);
-  message.payload = payload_text(sent.payload);
-  message.timestamp = sent.time;
-  Header id{"id", std::nullopt};
-  if (sent.id != Sent::none) {
-    id.value = id_text(sent.id);
-    message.headers = {&id, 1};
-  }
+  const SimMessage message(sent, sent.offset, /*with_place=*/false);
   history_.trace("node %d    receives %d@%d", node_, partition, static_cast<int>(sent.offset));
-  return events_->on_message(readers_[index(partition)].handle, message);
+  return events_->on_message(readers_[index(partition)].handle, *message);
 }
 
-SimSource::Reader* SimSource::find(PartitionHandle handle, int* partition) {
+LogSource::Reader* LogSource::find(PartitionHandle handle, int* partition) {
   for (int i = 0; i < partition_count; ++i) {
     Reader& reader = readers_[index(i)];
     if (!reader.held || reader.handle != handle) continue;
@@ -135,11 +124,11 @@ SimSource::Reader* SimSource::find(PartitionHandle handle, int* partition) {
   return nullptr;
 }
 
-void SimSource::set_paused(PartitionHandle handle, bool paused) {
+void LogSource::set_paused(PartitionHandle handle, bool paused) {
   if (Reader* reader = find(handle)) reader->paused = paused;
 }
 
-void SimSource::seek(PartitionHandle before, const StartAt& start) {
+void LogSource::seek(PartitionHandle before, const StartAt& start) {
   Reader* reader = find(before);
   if (!reader) return;
   reader->handle = start.handle;
@@ -148,7 +137,7 @@ void SimSource::seek(PartitionHandle before, const StartAt& start) {
   reader->announced_end = -1;
 }
 
-void SimSource::commit(std::span<const Commit> commits, bool wait) {
+void LogSource::commit(std::span<const Commit> commits, bool wait) {
   history_.crash_here(Saw::crash_before_commit);
   if (wait)
     while (requests_pending()) broker_handles_next();  // one connection: in order
@@ -178,12 +167,12 @@ void SimSource::commit(std::span<const Commit> commits, bool wait) {
     answers_.insert(answers_.end(), results.begin(), results.end());
 }
 
-void SimSource::broker_handles_next() {
+void LogSource::broker_handles_next() {
   answers_.push_back(handle(requests_.front()));
   requests_.erase(requests_.begin());
 }
 
-CommitResult SimSource::handle(const Request& request) {
+CommitResult LogSource::handle(const Request& request) {
   CommitResult result{request.handle, request.next, false, true, ""};
   if (history_.fault(Fault::commit_refused, 4)) {
     history_.saw(Saw::commit_refused);
@@ -202,7 +191,7 @@ CommitResult SimSource::handle(const Request& request) {
   return result;
 }
 
-void SimSource::stop() {
+void LogSource::stop() {
   for (int partition = 0; partition < history_.scenario.partitions; ++partition) {
     Reader& reader = readers_[index(partition)];
     if (!reader.held) {
