@@ -18,13 +18,13 @@ constexpr auto drain_timeout = 120s;
 
 }  // namespace
 
-Chapter::Chapter(ChapterOptions options, Endings& endings)
+Chapter::Chapter(ChapterOptions options, Broker& broker, Endings& endings)
     : options_(std::move(options)),
+      broker_(broker),
       endings_(endings),
       log_(scratch_ / "consumer.log"),
-      place_{scratch_ / "effects.db", options_.topic, options_.topic + "-group", options_.partitions},
-      kafka_(options_.bootstrap),
-      stream_(options_.topic, options_.partitions, options_.seed, options_.idem),
+      place_{scratch_ / "effects.db", options_.topic, options_.topic + "-group"},
+      stream_(options_.topic, broker.partitions(), options_.seed, options_.idem),
       random_(options_.seed) {}
 
 void Chapter::cycle() {
@@ -33,7 +33,7 @@ void Chapter::cycle() {
   const bool beforehand = cycles_ % (2 * cycles_between_sends) == 1;
   if (send_now && beforehand) send(cycles_between_sends * per_cycle_);
 
-  const Ending ending = endings_.next(!std::filesystem::exists(place_.store), options_.group);
+  const Ending ending = endings_.next(!std::filesystem::exists(place_.store), group());
   const auto started = Clock::now();
   Process consumer = start("signal", ending.failpoints);
   if (send_now && !beforehand) send(cycles_between_sends * per_cycle_);
@@ -83,8 +83,8 @@ Verdict Chapter::finish() {
 
 Verdict Chapter::look(Moment moment) {
   try {
-    const Evidence evidence = gather(place_, kafka_, stream_.sent(), options_.idem, Stream::retention);
-    return check(stream_.sent(), evidence, moment, options_.ordering != "unordered");
+    const Evidence evidence = gather(place_, broker_, stream_.sent(), options_.idem, Stream::retention);
+    return check(stream_.sent(), evidence, moment, options_.kind.ordering != std::string_view("unordered"));
   } catch (const std::exception& error) {
     fail(std::string("what is there cannot be read: ") + error.what());
   }
@@ -95,19 +95,24 @@ Process Chapter::start(const std::string& until, const std::string& failpoints) 
   const auto any = [&](std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_); };
   test::ProcessOptions environment{.output = log_, .errors = log_};
   if (!failpoints.empty()) environment.environment["IDEM_FAILPOINT"] = failpoints;
-  return Process(
-      {options_.consumer, "bootstrap=" + options_.bootstrap, "topic=" + place_.topic, "group=" + place_.group,
-       "store=" + place_.store.string(), "mode=" + std::string(options_.group ? "group" : "fixed"),
-       "ordering=" + options_.ordering, "until=" + until,
-       "retention_ms=" + std::to_string(std::chrono::milliseconds(Stream::retention).count()),
-       "group_messages=" + std::to_string(group_sizes[any(std::size(group_sizes))]),
-       "slow_us=" + std::to_string(until == "caught_up" ? 0 : 40 * any(3))},
-      environment);
+  std::vector<std::string> words = {
+      options_.consumer,
+      "topic=" + place_.topic,
+      "group=" + place_.group,
+      "store=" + place_.store.string(),
+      "mode=" + std::string(options_.kind.mode),
+      "ordering=" + std::string(options_.kind.ordering),
+      "until=" + until,
+      "retention_ms=" + std::to_string(std::chrono::milliseconds(Stream::retention).count()),
+      "group_messages=" + std::to_string(group_sizes[any(std::size(group_sizes))]),
+      "slow_us=" + std::to_string(until == "caught_up" ? 0 : 40 * any(3))};
+  for (const std::string& word : broker_.arguments()) words.push_back(word);
+  return Process(words, environment);
 }
 
 void Chapter::send(std::size_t count) {
   if (full()) return;
-  stream_.accepted(kafka_.produce(options_.topic, stream_.next(count)));
+  stream_.accepted(broker_.produce(options_.topic, stream_.next(count)));
 }
 
 void Chapter::fail(const std::string& what) { throw ChapterFailed(what + "\n" + test::tail(log_, 15)); }

@@ -8,24 +8,21 @@
 #include <stdexcept>
 #include <string>
 
+#include "kills/broker.h"
 #include "kills/checker.h"
 #include "kills/endings.h"
 #include "kills/stream.h"
 #include "kills/witness.h"
-#include "support/kafka_client.h"
 #include "support/process.h"
 #include "support/scratch.h"
 
 namespace idem::kills {
 
 struct ChapterOptions {
-  std::string bootstrap;
-  std::string topic;  ///< exists, with `partitions`
-  std::int32_t partitions = 4;
+  std::string topic;     ///< exists, made as `kind`
   std::string consumer;  ///< the program
   bool idem = true;      ///< false: it is the raw loop
-  bool group = false;    ///< subscribe as a static member instead of reading fixed partitions
-  std::string ordering = "by_key";
+  Broker::Kind kind{"by_key", "fixed"};
   std::uint64_t seed = 1;
 };
 
@@ -36,7 +33,7 @@ struct ChapterFailed : std::runtime_error {
 
 class Chapter {
  public:
-  Chapter(ChapterOptions options, Endings& endings);
+  Chapter(ChapterOptions options, Broker& broker, Endings& endings);
 
   /// One life of the consumer, from start to kill. Throws ChapterFailed.
   void cycle();
@@ -56,12 +53,14 @@ class Chapter {
   Verdict look(Moment moment);
   [[noreturn]] void fail(const std::string& what);
 
+  bool group() const { return options_.kind.mode == std::string_view("group"); }
+
   const ChapterOptions options_;
+  Broker& broker_;
   Endings& endings_;
   test::Scratch scratch_{"kill"};
   const std::filesystem::path log_;
   const Place place_;
-  test::KafkaClient kafka_;
   Stream stream_;
   std::mt19937_64 random_;
   std::size_t cycles_ = 0;

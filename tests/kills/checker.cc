@@ -81,9 +81,18 @@ class Check {
         found(Flaw::phantom, "parked " + name);
         continue;
       }
+      if (cannot_be_known_again(*place->second)) {
+        parked_at_.insert({parked.partition, parked.offset});
+        continue;
+      }
       if (!parked_at_.insert({parked.partition, parked.offset}).second) found(Flaw::parked_twice, name);
       if (!parked.id.empty() && ++by_id_.at(parked.id).parked == 2) found(Flaw::parked_twice, name);
     }
+  }
+
+  // In a queue nothing has a position: what has no id of its own either is parked again when it comes again.
+  bool cannot_be_known_again(const Sent& message) const {
+    return evidence_.left && (message.id.empty() || message.fate == Fate::conflict);
   }
 
   void check_ids() {
@@ -130,6 +139,9 @@ class Check {
       if (progress != evidence_.progress.end() && progress->second.contains(message.offset))
         found(Flaw::progress_too_far, name + ", watermark " + std::to_string(progress->second.watermark()));
     }
+    if (evidence_.left && *evidence_.left < verdict_.unfinished)
+      found(Flaw::committed_too_far, "the queue has " + std::to_string(*evidence_.left) + " messages left, and " +
+                                         std::to_string(verdict_.unfinished) + " are not done");
     for (const auto& [partition, next] : evidence_.committed) {
       const auto progress = evidence_.progress.find(partition);
       if (progress != evidence_.progress.end() && progress->second.started() && progress->second.watermark() < next)
@@ -161,6 +173,10 @@ class Check {
     }
     if (sum_ != expected)
       found(Flaw::wrong_amount, "the effects sum to " + std::to_string(sum_) + " and not " + std::to_string(expected));
+    if (evidence_.left) {
+      if (*evidence_.left > 0) found(Flaw::not_caught_up, std::to_string(*evidence_.left) + " messages are left in the queue");
+      return;
+    }
     for (const auto& [partition, end] : ends) {
       const auto committed = evidence_.committed.find(partition);
       const std::int64_t next = committed == evidence_.committed.end() ? 0 : committed->second;

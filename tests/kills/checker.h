@@ -54,6 +54,7 @@ struct Evidence {
   std::int64_t remembers_from = 0;                 ///< what is older may have been forgotten
   std::map<std::int32_t, Progress> progress;       ///< the store's, per partition
   std::map<std::int32_t, std::int64_t> committed;  ///< the broker's; no entry: nothing committed
+  std::optional<std::size_t> left;                 ///< instead, for a queue: the messages that it still has
 };
 
 enum class Flaw {

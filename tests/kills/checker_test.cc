@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace idem::kills {
 namespace {
@@ -184,6 +185,49 @@ TEST(Checker, EffectsOutOfOrder) {
   std::swap(h.evidence.effects[0], h.evidence.effects[1]);
   expect_only(h.after_kill(), {Flaw::out_of_order});
   EXPECT_TRUE(check(h.sent, h.evidence, Moment::after_kill, /*ordered=*/false).clean());
+}
+
+// --- Of a queue ------------------------------------------------------------------------------------------------
+
+History of_a_queue() {
+  History h;
+  for (Sent& sent : h.sent)
+    if (std::exchange(sent.partition, 0) == 1) sent.offset += 10;
+  h.evidence.effects = {{"a", 0, 0, "k", 10}, {"b", 0, 1, "k", 20}, {"d", 0, 12, "m", 40}};
+  h.evidence.parked = {{"c", 0, 11}, {"d", 0, 2}, {"", 0, 3}};
+  h.evidence.progress.clear();
+  h.evidence.committed.clear();
+  h.evidence.left = 0;
+  return h;
+}
+
+TEST(Checker, FindsNothingInACleanQueue) {
+  EXPECT_TRUE(of_a_queue().at_end().clean());
+  History h = of_a_queue();
+  h.evidence.parked.push_back({"", 0, 3});
+  h.evidence.parked.push_back({"d", 0, 2});
+  EXPECT_TRUE(h.at_end().clean()) << "what cannot be known again is parked again";
+}
+
+TEST(Checker, AQueueThatHasLessThanIsLeftToDo) {
+  History h = of_a_queue();
+  h.remove_effect("a");
+  h.evidence.remembered->erase("a");
+  expect_only(h.after_kill(), {Flaw::committed_too_far});
+  h.evidence.left = 1;
+  EXPECT_TRUE(h.after_kill().clean());
+}
+
+TEST(Checker, AQueueThatIsNotEmptyAtTheEnd) {
+  History h = of_a_queue();
+  h.evidence.left = 1;
+  expect_only(h.at_end(), {Flaw::not_caught_up});
+}
+
+TEST(Checker, AParkedMessageOfAQueueThatHasAnIdIsParkedOnce) {
+  History h = of_a_queue();
+  h.evidence.parked.push_back({"c", 0, 11});
+  expect_only(h.at_end(), {Flaw::parked_twice});
 }
 
 TEST(Checker, TellsTheFirstFewOfManyAndCountsAll) {

@@ -1,7 +1,7 @@
-// The service that is killed: Kafka → idem → SQLite. Its effect is a row in a table without any unique constraint, so a
+// The service that is killed: Kafka or RabbitMQ → idem → SQLite. Its effect is a row in a table without any unique constraint, so a
 // second effect of a message would stand there for everybody to see.
 //
-//   idem_kill_consumer bootstrap=… topic=… group=… store=FILE [mode=fixed|group]
+//   idem_kill_consumer bootstrap=…|uri=… topic=… group=… store=FILE [mode=fixed|group]
 //                      [ordering=by_key|by_partition|unordered] [until=signal|caught_up]
 //                      [group_messages=N] [slow_us=N] [retention_ms=N]
 //
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -24,6 +25,12 @@ namespace {
 using namespace std::chrono_literals;
 using idem::kills::Act;
 using idem::kills::Arguments;
+
+// A queue gives no position: there the message says itself where it lay.
+std::int64_t place_of(const idem::Message& message) {
+  const auto place = message.header("place");
+  return place ? std::stoll(std::string(*place)) : message.offset;
+}
 
 class KeepEffects final : public idem::Handler {
  public:
@@ -38,7 +45,7 @@ class KeepEffects final : public idem::Handler {
     if (first && payload->act == Act::throw_int) throw 7;
 
     tx.exec("INSERT INTO effects (id, partition, position, key, amount) VALUES ($1, $2, $3, $4, $5)", message.id,
-            message.partition, message.offset, message.key, payload->amount);
+            message.partition, place_of(message), message.key, payload->amount);
     switch (payload->act) {
       case Act::write_retry:
         return first ? idem::retry("asked to, with the effect written") : idem::done();
@@ -81,6 +88,15 @@ idem::KafkaOptions kafka_options(const Arguments& arguments) {
   return options;
 }
 
+std::unique_ptr<idem::Source> make_source(const Arguments& arguments) {
+#ifdef IDEM_KILL_RABBITMQ
+  if (const std::string uri = arguments.text("uri", ""); !uri.empty())
+    return std::make_unique<idem::RabbitSource>(
+        idem::RabbitOptions{.uri = uri, .queue = arguments.text("topic"), .key_header = "key"});
+#endif
+  return std::make_unique<idem::KafkaSource>(kafka_options(arguments));
+}
+
 idem::RuntimeOptions runtime_options(const Arguments& arguments) {
   idem::RuntimeOptions options;
   options.consumer = "kill";
@@ -120,10 +136,10 @@ int run(const Arguments& arguments) {
                            .wait_for_owner = 5s,
                            .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100))});
   make_table(store);
-  idem::KafkaSource source(kafka_options(arguments));
+  const auto source = make_source(arguments);
   KeepEffects handler(std::chrono::microseconds(arguments.number("slow_us", 0)));
   idem::Runtime runtime(runtime_options(arguments));
-  runtime.add(source, store, handler);
+  runtime.add(*source, store, handler);
 
   const idem::Exit exit =
       arguments.text("until", "signal") == "signal" ? runtime.run_until_signal() : runtime.run_until_caught_up();

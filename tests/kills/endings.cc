@@ -21,17 +21,23 @@ constexpr long first_reach = 16, longest_reach = 600;
 
 }  // namespace
 
+Endings::Endings(std::uint64_t seed, bool points, std::chrono::microseconds longest_life,
+                 const std::function<bool(std::string_view)>& reaches)
+    : random_(seed), points_(points), longest_life_(longest_life) {
+  for (const Failpoint& point : failpoints())
+    if (reaches(point.name)) all_.push_back(point);
+}
+
 Ending Endings::next(bool new_store, bool group) {
   if (!points_) return at_random(group);
   if (new_store)
-    for (const Failpoint& point : failpoints())
+    for (const Failpoint& point : all_)
       if (point.reached == Reached::first_start) return at(point, group);
   // A life that did not come to its point counts as ended at random: then the next one has another try.
   if (2 * at_random_ < kills_) return at_random(group);
-  const auto all = failpoints();
-  do next_point_ = (next_point_ + 1) % all.size();
-  while (all[next_point_].reached == Reached::first_start);
-  return at(all[next_point_], group);
+  do next_point_ = (next_point_ + 1) % all_.size();
+  while (all_[next_point_].reached == Reached::first_start);
+  return at(all_[next_point_], group);
 }
 
 Ending Endings::at_random(bool group) {
@@ -43,11 +49,10 @@ Ending Endings::at_random(bool group) {
     ending.terminate_after = ending.kill_after - microseconds(below(ending.kill_after.count() / 2 + 1));
   // Some have been through an error before.
   if (!points_ || below(4) != 0) return ending;
-  const auto all = failpoints();
-  do next_error_ = (next_error_ + 1) % all.size();
-  while (!all[next_error_].can_fail);
-  ending.failpoints = std::string(all[next_error_].name) + ":error@" + std::to_string(1 + below(8));
-  ++errors_[all[next_error_].name];
+  do next_error_ = (next_error_ + 1) % all_.size();
+  while (!all_[next_error_].can_fail);
+  ending.failpoints = std::string(all_[next_error_].name) + ":error@" + std::to_string(1 + below(8));
+  ++errors_[all_[next_error_].name];
   return ending;
 }
 
@@ -81,7 +86,7 @@ std::size_t Endings::kills_at(std::string_view point) const {
 
 std::vector<std::string_view> Endings::never_reached() const {
   std::vector<std::string_view> names;
-  for (const Failpoint& point : failpoints())
+  for (const Failpoint& point : all_)
     if (!kills_at_.contains(point.name)) names.push_back(point.name);
   return names;
 }

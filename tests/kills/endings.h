@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -25,8 +26,9 @@ class Endings {
  public:
   /// `points`: the consumer has failpoints. Without, it lives at most `longest_life`, which is about what the raw loop
   /// needs to tell the broker anything.
-  Endings(std::uint64_t seed, bool points, std::chrono::microseconds longest_life)
-      : random_(seed), points_(points), longest_life_(longest_life) {}
+  /// `reaches`: whether this consumer comes by a failpoint.
+  Endings(std::uint64_t seed, bool points, std::chrono::microseconds longest_life,
+          const std::function<bool(std::string_view)>& reaches);
 
   /// `group`: the consumer joins a group first, which takes longer.
   Ending next(bool new_store, bool group);
@@ -44,6 +46,7 @@ class Endings {
   /// Times that an injected error was armed, by failpoint.
   const std::map<std::string_view, std::size_t>& errors() const { return errors_; }
   std::vector<std::string_view> never_reached() const;
+  const std::vector<Failpoint>& all_points() const { return all_; }
 
  private:
   Ending at_random(bool group);
@@ -52,6 +55,7 @@ class Endings {
 
   std::mt19937_64 random_;
   const bool points_;
+  std::vector<Failpoint> all_;
   const std::chrono::microseconds longest_life_;
   std::size_t next_point_ = 0, next_error_ = 0;
   std::size_t kills_ = 0, at_random_ = 0;

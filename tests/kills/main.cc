@@ -11,9 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "kills/broker.h"
 #include "kills/chapter.h"
 #include "support/kafka_broker.h"
-#include "support/mock_kafka.h"
+#ifdef IDEM_KILL_RABBITMQ
+#include "support/rabbit_broker.h"
+#endif
 #include "support/require.h"
 
 namespace {
@@ -23,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::size_t cycles = 100;
-  bool real = false;
+  enum class Source { mock_kafka, real_kafka, rabbitmq } source = Source::mock_kafka;
   std::uint64_t seed = std::random_device{}();
   std::string consumer;  // the program; default: beside this one
   bool idem = true;
@@ -37,37 +40,22 @@ constexpr std::chrono::milliseconds longest_raw_life{1'500};
 // From here on every failpoint has had its turn often enough to blame the one that was never reached.
 constexpr std::size_t enough_cycles_for_all_points = 1'000;
 
-// The broker that is read from: it is never killed here.
-class Kafka {
- public:
-  explicit Kafka(bool real) : real_(real ? &idem::test::KafkaBroker::shared() : nullptr) {
-    if (!real) mock_ = std::make_unique<idem::test::MockKafka>();
-  }
-  const std::string& bootstrap() const { return real_ ? real_->bootstrap() : mock_->bootstrap(); }
-  void create_topic(const std::string& name, int partitions) {
-    // The messages are stamped in the past, and are not to be tidied away.
-    if (real_)
-      real_->create_topic(name, partitions, {{"retention.ms", "-1"}});
-    else
-      mock_->create_topic(name, partitions);
-  }
+using Source = Options::Source;
 
- private:
-  idem::test::KafkaBroker* real_;
-  std::unique_ptr<idem::test::MockKafka> mock_;
-};
-
-struct Kind {
-  const char* ordering;
-  bool group;
-};
+std::unique_ptr<Broker> make_broker(Source source) {
+#ifdef IDEM_KILL_RABBITMQ
+  if (source == Source::rabbitmq) return make_rabbitmq();
+#endif
+  return make_kafka(source == Source::real_kafka);
+}
 
 class Run {
  public:
   explicit Run(Options options)
       : options_(std::move(options)),
-        kafka_(options_.real),
-        endings_(options_.seed, options_.points, options_.idem ? longest_life : longest_raw_life) {}
+        broker_(make_broker(options_.source)),
+        endings_(options_.seed, options_.points, options_.idem ? longest_life : longest_raw_life,
+                 [this](std::string_view point) { return broker_->reaches(point); }) {}
 
   int all() {
     try {
@@ -80,25 +68,23 @@ class Run {
 
  private:
   void read_chapter(int number) {
-    static constexpr Kind kinds[] = {
-        {"by_key", false}, {"by_partition", true}, {"unordered", false}, {"by_partition", false}, {"by_key", true}};
-    Kind kind = kinds[number % std::size(kinds)];
-    if (!options_.real || !options_.idem) kind.group = false;  // no static members there, and a join takes seconds
+    const auto kinds = broker_->kinds();
+    Broker::Kind kind = kinds[static_cast<std::size_t>(number) % kinds.size()];
+    if (!options_.idem) kind.mode = "fixed";
+    const bool group = kind.mode == std::string_view("group");
     // Joining a group is ten times slower than reading fixed partitions: fewer of these.
     const std::size_t length =
-        std::clamp<std::size_t>(options_.cycles / (kind.group ? 20 : 4), 5, kind.group ? 60 : 400);
+        std::clamp<std::size_t>(options_.cycles / (group ? 20 : 4), 5, group ? 60 : 400);
 
     ChapterOptions chapter_options;
-    chapter_options.bootstrap = kafka_.bootstrap();
     chapter_options.topic = idem::test::unique_name("kill");
     chapter_options.consumer = options_.consumer;
     chapter_options.idem = options_.idem;
-    chapter_options.group = kind.group;
-    chapter_options.ordering = kind.ordering;
+    chapter_options.kind = kind;
     chapter_options.seed = options_.seed + static_cast<std::uint64_t>(number);
-    kafka_.create_topic(chapter_options.topic, chapter_options.partitions);
+    broker_->create(chapter_options.topic, kind);
 
-    Chapter chapter(chapter_options, endings_);
+    Chapter chapter(chapter_options, *broker_, endings_);
     const std::size_t until = std::min(endings_.kills() + length, options_.cycles);
     while (endings_.kills() < until && !chapter.full()) {
       const std::size_t before = endings_.kills();
@@ -108,7 +94,7 @@ class Run {
     }
     note(chapter, chapter.finish(),
          std::string(", chapter ") + std::to_string(number + 1) + " done (" + kind.ordering +
-             (kind.group ? ", in a group)" : ")"));
+             ", " + kind.mode + ")");
     messages_ += chapter.messages();
   }
 
@@ -129,7 +115,7 @@ class Run {
     std::printf("\n%zu at random microseconds\n", endings_.kills_at_random());
     bool all_reached = true;
     if (options_.points) {
-      for (const Failpoint& point : failpoints()) {
+      for (const Failpoint& point : endings_.all_points()) {
         const auto errors = endings_.errors().find(point.name);
         std::printf("%6zu at %s", endings_.kills_at(point.name), std::string(point.name).c_str());
         if (errors != endings_.errors().end()) std::printf(", and %zu times told to fail there", errors->second);
@@ -151,7 +137,7 @@ class Run {
   }
 
   const Options options_;
-  Kafka kafka_;
+  const std::unique_ptr<Broker> broker_;
   Endings endings_;
   const Clock::time_point started_ = Clock::now();
   std::map<Flaw, std::size_t> flaws_;
@@ -191,7 +177,11 @@ Options parse(int count, char** words) {
     } else if (word == "--kafka") {
       const std::string which = value();
       if (which != "real" && which != "mock") wrong_usage("--kafka is real or mock");
-      options.real = which == "real";
+      options.source = which == "real" ? Source::real_kafka : Source::mock_kafka;
+    } else if (word == "--source") {
+      const std::string which = value();
+      if (which != "kafka" && which != "rabbitmq") wrong_usage("--source is kafka or rabbitmq");
+      if (which == "rabbitmq") options.source = Source::rabbitmq;
     } else {
       wrong_usage("unknown option " + word);
     }
@@ -201,18 +191,35 @@ Options parse(int count, char** words) {
 
 }  // namespace
 
+namespace {
+
+std::optional<std::string> missing_part(Source source) {
+  switch (source) {
+    case Source::mock_kafka: return std::nullopt;
+    case Source::real_kafka: return idem::test::KafkaBroker::unavailable();
+    case Source::rabbitmq:
+#ifdef IDEM_KILL_RABBITMQ
+      return idem::test::RabbitBroker::unavailable();
+#else
+      return "built without rabbitmq-c";
+#endif
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 int main(int count, char** words) {
   try {
     Options options = parse(count, words);
-    if (options.real) {
-      if (const auto missing = idem::test::KafkaBroker::unavailable()) {
-        const bool required = idem::test::required("kafka");
-        std::printf("%s: no real Kafka: %s\n", required ? "FAILED" : "SKIPPED", missing->c_str());
-        return required ? 1 : 77;
-      }
+    const std::string part = options.source == Source::rabbitmq ? "rabbitmq" : "kafka";
+    if (const auto missing = missing_part(options.source)) {
+      const bool required = idem::test::required(part);
+      std::printf("%s: no %s: %s\n", required ? "FAILED" : "SKIPPED", part.c_str(), missing->c_str());
+      return required ? 1 : 77;
     }
-    std::printf("killing %zu times, %s Kafka, seed %lu\n", options.cycles, options.real ? "real" : "in-process",
-                options.seed);
+    std::printf("killing %zu times, %s, seed %lu\n", options.cycles,
+                options.source == Source::mock_kafka ? "in-process Kafka" : ("real " + part).c_str(), options.seed);
     return Run(options).all();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "idem_kill: %s\n", error.what());

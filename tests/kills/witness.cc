@@ -99,6 +99,13 @@ std::set<std::string> remembered_by(Ledger& ledger, const std::vector<Sent>& sen
   return remembered;
 }
 
+// Where the message lay: its position, or what it says itself if it came from a queue.
+std::int64_t place_of(const ParkedMessage& message) {
+  for (const auto& [name, value] : message.headers)
+    if (name == "place") return std::stoll(value.value_or("-1"));
+  return message.offset;
+}
+
 std::vector<ParkedAt> parked_in(Ledger& ledger) {
   std::vector<ParkedAt> parked;
   std::int64_t after = 0;
@@ -106,21 +113,20 @@ std::vector<ParkedAt> parked_in(Ledger& ledger) {
     const auto page = ledger.parked(after);
     if (page.empty()) return parked;
     for (const ParkedMessage& message : page)
-      parked.push_back({message.id, message.partition.partition, message.offset});
+      parked.push_back({message.id, message.partition.partition, place_of(message)});
     after = page.back().number;
   }
 }
 
 }  // namespace
 
-Evidence gather(const Place& place, test::KafkaClient& kafka, const std::vector<Sent>& sent, bool idem,
+Evidence gather(const Place& place, Broker& broker, const std::vector<Sent>& sent, bool idem,
                 std::chrono::milliseconds retention) {
   Evidence evidence;
   // The broker first: it may only ever be behind the store.
-  std::vector<std::int32_t> partitions(static_cast<std::size_t>(place.partitions));
-  for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i] = static_cast<std::int32_t>(i);
-  for (const auto& [partition, committed] : kafka.committed(place.group, place.topic, partitions))
-    evidence.committed[partition] = committed.offset;
+  Told told = broker.told(place.group, place.topic);
+  evidence.committed = std::move(told.committed);
+  evidence.left = told.left;
   evidence.effects = effects_in(place.store);
   if (!idem || !std::filesystem::exists(place.store)) return evidence;
 
@@ -129,7 +135,7 @@ Evidence gather(const Place& place, test::KafkaClient& kafka, const std::vector<
   evidence.remembered = remembered_by(*ledger, sent);
   evidence.remembers_from = (ledger->stream_time() - retention).time_since_epoch().count();
   evidence.parked = parked_in(*ledger);
-  for (std::int32_t partition : partitions) {
+  for (std::int32_t partition = 0; partition < broker.partitions() && !evidence.left; ++partition) {
     const auto opened = ledger->open({place.topic, partition});
     if (opened.progress.started()) evidence.progress[partition] = opened.progress;
   }

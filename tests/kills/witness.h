@@ -8,19 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "kills/broker.h"
 #include "kills/checker.h"
-#include "support/kafka_client.h"
 
 namespace idem::kills {
 
 struct Place {
   std::filesystem::path store;
   std::string topic, group;
-  std::int32_t partitions = 0;
 };
 
 /// Nothing may be writing to the store. `idem`: the store is idem's, else it holds effects only.
-Evidence gather(const Place& place, test::KafkaClient& kafka, const std::vector<Sent>& sent, bool idem,
+Evidence gather(const Place& place, Broker& broker, const std::vector<Sent>& sent, bool idem,
                 std::chrono::milliseconds retention);
 
 /// SQLite's own word on the file: "ok", or what is wrong.
