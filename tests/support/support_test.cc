@@ -20,8 +20,12 @@ using std::chrono::seconds;
 
 // There and not a zombie, which a dead orphan stays where the first process of a container does not reap.
 bool alive(pid_t process) {
-  std::string status = contents("/proc/" + std::to_string(process) + "/stat");
-  return !status.empty() && status.find(") Z") == std::string::npos;
+  try {
+    const std::string status = contents("/proc/" + std::to_string(process) + "/stat");
+    return !status.empty() && status.find(") Z") == std::string::npos;
+  } catch (const std::ios_base::failure&) {
+    return false;  // it went between the opening of the file and the reading
+  }
 }
 
 bool eventually_gone(pid_t process) {
