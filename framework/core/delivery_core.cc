@@ -342,8 +342,11 @@ Batch* DeliveryCore::next_batch() {
       ++lane.running;
       --queued_;
       ++dispatched_;
-      if (mutated(Mutant::done_before_durable) || (mutated(Mutant::parked_before_durable) && d->must_park))
-        partitions_[d->handle.index].progress.finish(d->record.from, d->message.offset, d->record.print);
+      if (mutated(Mutant::done_before_durable) || (mutated(Mutant::parked_before_durable) && d->must_park)) {
+        Partition& p = partitions_[d->handle.index];
+        if (options_.stable_positions) p.progress.finish(d->record.from, d->message.offset, d->record.print);
+        else p.finished.push_back(d->message.offset);
+      }
       batch->items.push_back(d);
     }
   }

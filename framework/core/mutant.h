@@ -23,6 +23,9 @@ enum class Mutant {
   late_copy_skipped,        ///< an id that got in since look-up is taken for a copy without comparing the content
   failed_commit_believed,   ///< an offset commit answered as failed is taken for one that was not applied
   budget_ignored_at_start,  ///< a partition assigned while the budget is full is read at once
+  multiple_over_unfinished, ///< an acknowledgement covers unfinished deliveries below it
+  handed_back_acknowledged, ///< a delivery that was handed back is acknowledged when it is done
+  handed_back_done,         ///< a delivery is acknowledged where it should be handed back
 };
 
 #ifdef IDEM_MUTANTS

@@ -1,5 +1,7 @@
 #include "sim/broker.h"
 
+#include <algorithm>
+
 namespace idem::sim {
 namespace {
 
@@ -18,6 +20,11 @@ std::string_view numbered(int number) {
 std::string_view id_text(int id) { return numbered<'m'>(id); }
 std::string_view key_text(int key) { return numbered<'k'>(key); }
 std::string_view payload_text(int payload) { return numbered<'p'>(payload); }
+
+std::int64_t offset_of(const Message& message) {
+  const auto at = message.header("at");
+  return at ? std::stoll(std::string(*at)) : message.offset;
+}
 
 void Broker::append() {
   Choices& choices = history_.choices;
@@ -84,6 +91,45 @@ Broker::Answer Broker::commit(int number, std::uint32_t generation, std::int64_t
   p.committed = next;
   p.metadata = metadata;
   return Answer::ok;
+}
+
+// --- Queues
+
+void Broker::delivered(int number, std::uint32_t generation, std::uint64_t tag, std::int64_t offset) {
+  Partition& p = partition(number);
+  if (generation == p.generation) p.unacknowledged.push_back({tag, offset});
+}
+
+void Broker::acknowledge(int number, std::uint32_t generation, std::uint64_t tag, bool multiple) {
+  Partition& p = partition(number);
+  history_.trace("broker    ack of tag %d%s of queue %d%s", static_cast<int>(tag), multiple ? " and below" : "", number,
+                 generation == p.generation ? "" : ": of a channel that is gone");
+  if (generation != p.generation) return history_.saw(Saw::zombie_commit);
+  const auto last = std::find_if(p.unacknowledged.begin(), p.unacknowledged.end(),
+                                 [&](const auto& waiting) { return waiting.tag == tag; });
+  if (last == p.unacknowledged.end()) return history_.violate("R2", "an acknowledgement of a tag that is not waited for");
+  const auto first = multiple ? p.unacknowledged.begin() : last;
+  for (auto it = first; it != std::next(last); ++it) {
+    Sent& sent = p.messages[p.find(it->offset)];
+    observer_.on_acknowledged(sent);
+    sent.acknowledged = true;
+  }
+  p.unacknowledged.erase(first, std::next(last));
+}
+
+std::optional<std::int64_t> Broker::requeue(int number, std::uint32_t generation, std::uint64_t tag) {
+  Partition& p = partition(number);
+  if (generation != p.generation) return std::nullopt;
+  const auto found = std::find_if(p.unacknowledged.begin(), p.unacknowledged.end(),
+                                  [&](const auto& waiting) { return waiting.tag == tag; });
+  if (found == p.unacknowledged.end()) {
+    history_.violate("R2", "a tag is handed back that is not waited for");
+    return std::nullopt;
+  }
+  const std::int64_t offset = found->offset;
+  p.unacknowledged.erase(found);
+  history_.trace("broker    takes tag %d back into queue %d", static_cast<int>(tag), number);
+  return offset;
 }
 
 }  // namespace idem::sim

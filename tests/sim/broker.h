@@ -26,17 +26,23 @@ struct Sent {
   Timestamp time{};
   bool received = false;           ///< by a node, now or before
   bool seen_before_crash = false;  ///< a node that had received it crashed
+  bool acknowledged = false;       ///< of a queue: gone from it
 };
 
 std::string_view id_text(int id);
 std::string_view key_text(int key);
 std::string_view payload_text(int payload);
 
+/// Where the message lies, whatever its offset is called: the "at" header of a queue's messages.
+std::int64_t offset_of(const Message& message);
+
 /// Sees everything that lasts at the moment it happens.
 class Observer {
  public:
   /// The broker applies an offset commit.
   virtual void on_offset_commit(int partition, std::int64_t next) = 0;
+  /// The broker takes a message out of a queue.
+  virtual void on_acknowledged(const Sent& sent) = 0;
   /// The store has put a parked message on disk.
   virtual void on_parked(int partition, std::int64_t offset, ParkReason reason) = 0;
   /// The store has moved a partition on.
@@ -57,6 +63,11 @@ class Broker {
     std::string metadata;
     int owner = Sent::none;        ///< node
     std::uint32_t generation = 0;  ///< grows whenever the owner changes
+    struct Unacknowledged {
+      std::uint64_t tag;
+      std::int64_t offset;
+    };
+    std::vector<Unacknowledged> unacknowledged;  ///< of a queue: on its channel, in the order of tags
 
     /// The first message at or above `offset`; messages.size() if there is none.
     std::size_t find(std::int64_t offset) const {
@@ -81,6 +92,14 @@ class Broker {
   enum class Answer { ok, refused };
   /// Applies an offset commit if it comes from the present owner.
   Answer commit(int partition, std::uint32_t generation, std::int64_t next, const std::string& metadata);
+
+  // --- A partition that is a queue. What comes from a channel of before is not heard any more.
+  void open_channel(int partition) { this->partition(partition).unacknowledged.clear(); }
+  void delivered(int partition, std::uint32_t generation, std::uint64_t tag, std::int64_t offset);
+  /// By the book: a tag that is not waited for closes the channel, which nothing of ours may come to.
+  void acknowledge(int partition, std::uint32_t generation, std::uint64_t tag, bool multiple);
+  /// basic.nack with requeue; answers what is to come again.
+  std::optional<std::int64_t> requeue(int partition, std::uint32_t generation, std::uint64_t tag);
 
   Partition& partition(int number) { return partitions_[static_cast<std::size_t>(number)]; }
   const Partition& partition(int number) const { return partitions_[static_cast<std::size_t>(number)]; }

@@ -70,6 +70,10 @@ void Checker::on_offset_commit(int number, std::int64_t next) {
     history_.violate("I11", "the committed offset is above the store's watermark");
 }
 
+void Checker::on_acknowledged(const Sent& sent) {
+  if (end_of(sent) == End::none) history_.violate("I4", "a message is acknowledged that is not durably done");
+}
+
 void Checker::on_parked(int number, std::int64_t offset, ParkReason reason) {
   const Broker::Partition& partition = broker_->partition(number);
   const Sent& sent = partition.messages[partition.find(offset)];
@@ -149,7 +153,7 @@ void Checker::check_store() {
   for (std::size_t i = 0; i < durable.parked.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (durable.parked[i].partition == durable.parked[j].partition &&
-          durable.parked[i].offset == durable.parked[j].offset)
+          durable.parked[i].offset == durable.parked[j].offset && !may_come_twice(durable.parked[i].reason))
         history_.violate("I1", "a message is parked twice");
 }
 
@@ -163,7 +167,10 @@ void Checker::check_end() {
       if (end == End::parked && has_effect(sent))
         history_.violate("I1", "a message has an effect and is parked");
     }
-    if (partition.committed != partition.end) history_.violate("I7", "lag remains after healing");
+    if (history_.scenario.queues) {
+      for (const Sent& sent : partition.messages)
+        if (!sent.acknowledged) history_.violate("I7", "a message is left in the queue after healing");
+    } else if (partition.committed != partition.end) history_.violate("I7", "lag remains after healing");
   }
   // A record without an effect is a lost message in disguise: its copies are skipped for ever.
   for (const Durable::Id& id : store_->durable.ids) {

@@ -19,6 +19,8 @@ class Checker final : public Observer {
 
   /// I4, I11: at every commit, nothing below it may be without a durable end.
   void on_offset_commit(int partition, std::int64_t next) override;
+  /// I4 for queues.
+  void on_acknowledged(const Sent& sent) override;
   void on_parked(int partition, std::int64_t offset, ParkReason reason) override;
   void on_progress(int partition) override;
   bool ended(const Sent& sent) const override { return end_of(sent) != End::none; }
@@ -36,6 +38,10 @@ class Checker final : public Observer {
   const Sent& sent_of(const Effect& effect) const;
   /// Another message was sent under its id with other content.
   bool has_rival(const Sent& sent) const;
+  /// Parked, not yet acknowledged and delivered again: without a position nothing but an id tells that it was there.
+  bool may_come_twice(ParkReason reason) const {
+    return history_.scenario.queues && (reason == ParkReason::no_id || reason == ParkReason::id_conflict);
+  }
   bool same_lane(const Sent& a, const Sent& b) const;
 
   History& history_;

@@ -118,7 +118,7 @@ bool SimLedger::breaks_unique_rule() const {
   if (mutated(StoreMutant::check_then_insert)) return false;
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) {
     if (j.remember) return store_.durable.find(*j.id) != nullptr;
-    return j.kind == Conclusion::Kind::parked && store_.durable.progress[j.partition].contains(j.to - 1);
+    return j.has_position && j.kind == Conclusion::Kind::parked && store_.durable.progress[j.partition].contains(j.to - 1);
   });
 }
 

@@ -15,6 +15,7 @@ struct Named {
   const char* name;
   Mutant mutant = Mutant::none;
   StoreMutant store = StoreMutant::none;
+  bool queues = false;  ///< in histories with queues instead of logs
 };
 
 constexpr Named mutants[] = {
@@ -39,6 +40,15 @@ constexpr Named mutants[] = {
     {"store: check, then insert without a rule", Mutant::none, StoreMutant::check_then_insert},
     {"store: commit error taken as success", Mutant::none, StoreMutant::error_is_success},
     {"store: settled before synced", Mutant::none, StoreMutant::settled_before_synced},
+    {"queue: acknowledged before durable", Mutant::done_before_durable, StoreMutant::none, true},
+    {"queue: parked before it is durable", Mutant::parked_before_durable, StoreMutant::none, true},
+    {"queue: stale completion acknowledged", Mutant::stale_completion_counts, StoreMutant::none, true},
+    {"queue: multiple covers unfinished ones", Mutant::multiple_over_unfinished, StoreMutant::none, true},
+    {"queue: handed back and acknowledged", Mutant::handed_back_acknowledged, StoreMutant::none, true},
+    {"queue: running work handed back is dropped", Mutant::handed_back_done, StoreMutant::none, true},
+    {"queue: failed group counts as committed", Mutant::not_applied_is_done, StoreMutant::none, true},
+    {"queue: copies of an id handled at once", Mutant::copy_does_not_wait, StoreMutant::none, true},
+    {"queue: busy store drops the message", Mutant::busy_is_dropped, StoreMutant::none, true},
 };
 
 bool caught(const Named& mutant, std::uint64_t first_seed, std::uint64_t limit) {
@@ -46,8 +56,10 @@ bool caught(const Named& mutant, std::uint64_t first_seed, std::uint64_t limit) 
   active_store_mutant = mutant.store;
   Sightings unused;
   Verdict verdict;
+  Limits limits;
+  limits.queues = mutant.queues;
   std::uint64_t tried = 0;
-  while (tried < limit && !verdict.violated()) verdict = run_history(first_seed + tried++, unused);
+  while (tried < limit && !verdict.violated()) verdict = run_history(first_seed + tried++, unused, limits);
   core::active_mutant = Mutant::none;
   active_store_mutant = StoreMutant::none;
   if (verdict.violated())

@@ -3,27 +3,40 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "sim/queue_source.h"
+
 namespace idem::sim {
 
 using namespace std::chrono_literals;
 
 Outcome SimHandler::handle(const Message& message, Transaction& tx) {
-  const auto offset = static_cast<int>(message.offset);
+  const std::int64_t place = offset_of(message);
+  const auto offset = static_cast<int>(place);
   history_.trace("handler   %d@%d attempt %d", message.partition, offset, message.attempt);
   if (history_.fault(Fault::handler_throws)) throw std::runtime_error("thrown");
   int payload = 0;
   std::from_chars(message.payload->data() + 1, message.payload->data() + message.payload->size(), payload);
-  tx.exec("", message.partition, message.offset, payload);
+  tx.exec("", message.partition, place, payload);
   if (history_.fault(Fault::handler_dead_letter)) return dead_letter("bad");
   if (history_.fault(Fault::handler_retry, 4)) {
-    if (source_.position(message.partition) > message.offset + 1) history_.saw(Saw::retry_holds_lane);
+    if (source_.position(message.partition) > place + 1) history_.saw(Saw::retry_holds_lane);
     return history_.choices.detail(3) == 1 ? retry_after(20ms, "later") : retry("again");
   }
   return done();
 }
 
+namespace {
+
+std::unique_ptr<SimSource> make_source(History& history, Broker& broker, int number) {
+  if (history.scenario.queues) return std::make_unique<SimQueueSource>(history, broker, number);
+  return std::make_unique<SimSource>(history, broker, number);
+}
+
+}  // namespace
+
 Node::Parts::Parts(Node& node)
-    : source(node.history_, node.broker_, node.number_),
+    : source_owner(make_source(node.history_, node.broker_, node.number_)),
+      source(*source_owner),
       ledger(node.history_, node.store_, node.number_),
       handler(node.history_, source),
       executor(node.history_, ledger, handler, node.policy_, node),

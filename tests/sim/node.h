@@ -2,6 +2,7 @@
 // it crashes.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "runtime/pipeline.h"
@@ -48,7 +49,8 @@ class Node final : Blocked {
  private:
   struct Parts {
     Parts(Node& node);
-    SimSource source;
+    std::unique_ptr<SimSource> source_owner;
+    SimSource& source;
     SimLedger ledger;
     SimHandler handler;
     SimExecutor executor;

@@ -22,13 +22,14 @@ struct Limits {
   std::uint32_t faults = UINT32_MAX;  ///< those that may happen
   int messages = INT32_MAX;
   int steps = INT32_MAX;
+  bool queues = false;  ///< see Scenario
 };
 
 Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limits = {},
                     bool tracing = false);
 
 /// A smaller history of the same seed that breaks the same promise.
-Limits shrink(std::uint64_t seed, const std::string& invariant);
+Limits shrink(std::uint64_t seed, const std::string& invariant, const Limits& from = {});
 
 struct Violation {
   std::uint64_t seed;
@@ -45,7 +46,7 @@ struct Summary {
 };
 
 /// `count` histories from seed `first` on, on `jobs` threads.
-Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs);
+Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs, const Limits& limits = {});
 
 const char* name_of(Fault fault);
 

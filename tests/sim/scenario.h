@@ -51,6 +51,7 @@ struct Scenario {
   int steps = 100;   ///< before everything is healed
   Ordering ordering = Ordering::by_partition;
   bool by_position = false;  ///< identity; only with one node
+  bool queues = false;       ///< acknowledged message by message, as AMQP has it, instead of a log with positions
   int partitions = partition_count;
   std::size_t budget = 8;
   int attempts = 3;
@@ -64,6 +65,14 @@ struct Scenario {
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
 
   static Scenario draw(Choices& choices);
+  /// The same with queues, without what there is only in a log or only with positions. A store that is put back has
+  /// forgotten what was acknowledged: nothing brings that again.
+  void make_queues() {
+    queues = true;
+    by_position = false;
+    for (Fault f : {Fault::revoke, Fault::commit_refused, Fault::answer_lost, Fault::gap, Fault::restore})
+      faults &= ~(1u << static_cast<int>(f));
+  }
   static Scenario tiny(int nodes);
 };
 

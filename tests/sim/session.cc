@@ -26,7 +26,9 @@ void SimSession::look_up(std::span<const Record* const> records, std::span<Seen>
 Seen SimSession::seen(const Record& record) const {
   const Durable& durable = ledger_.store_.durable;
   const std::int64_t offset = record.message->offset;
-  if (durable.progress[record.partition].contains(offset) || ledger_.group_finishes(record.partition, offset))
+  if (record.partition == Record::no_partition) {
+    if (!record.id) return Seen::fresh;
+  } else if (durable.progress[record.partition].contains(offset) || ledger_.group_finishes(record.partition, offset))
     return Seen::duplicate;
   if (!record.id) return Seen::fresh;
   auto compare = [&](std::uint64_t remembered) {
@@ -63,6 +65,7 @@ std::int64_t SimSession::execute(std::string_view, std::span<const Value> values
 bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
   if (conclusion.kind == Conclusion::Kind::skipped || mutated(StoreMutant::check_then_insert)) return false;
   const bool by_id = record.id && conclusion.reason != ParkReason::id_conflict;
+  if (!by_id && record.partition == Record::no_partition) return false;  // nothing to know it by
   if (!by_id) {
     const std::int64_t offset = record.message->offset;
     return ledger_.store_.durable.progress[record.partition].contains(offset) ||
@@ -106,9 +109,10 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
       record.id && conclusion.kind != Conclusion::Kind::skipped &&
       !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict);
   joiner.fingerprint = record.fingerprint;
-  joiner.partition = record.partition;
+  joiner.has_position = record.partition != Record::no_partition;
+  joiner.partition = static_cast<std::uint32_t>(record.message->partition);
   joiner.from = record.from;
-  joiner.to = record.message->offset + 1;
+  joiner.to = offset_of(*record.message) + 1;
   joiner.print = record.print;
   if (conclusion.kind == Conclusion::Kind::done) joiner.effects = std::move(writes_);
   static constexpr const char* names[] = {"done", "skipped", "parked"};

@@ -39,6 +39,7 @@ void SimSource::assign(int partition) {
   assigned.metadata = log.metadata;
   assigned.log_end = log.end;
   assigned.origin = "cluster=c";
+  if (!traits().stable_positions) assigned.initial = 1;
   history_.trace("node %d    is assigned partition %d", node_, partition);
   const auto starts = events_->on_assigned({&assigned, 1});
   Reader& reader = readers_[index(partition)];
@@ -49,6 +50,7 @@ void SimSource::assign(int partition) {
   reader.handle = starts[0].handle;
   reader.generation = log.generation;
   reader.next = starts[0].offset;
+  opened(partition, reader);
 }
 
 void SimSource::give_up(int partition, bool lost) {
@@ -60,6 +62,7 @@ void SimSource::give_up(int partition, bool lost) {
     events_->on_lost({&reader.handle, 1});
   } else {
     events_->on_revoked({&reader.handle, 1});
+    closing(partition);
     if (broker_.partition(partition).generation == reader.generation) broker_.take(partition);
   }
   reader.held = false;

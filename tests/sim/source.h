@@ -13,7 +13,7 @@
 
 namespace idem::sim {
 
-class SimSource final : public Source {
+class SimSource : public Source {
  public:
   SimSource(History& history, Broker& broker, int node) : history_(history), broker_(broker), node_(node) {}
 
@@ -44,7 +44,7 @@ class SimSource final : public Source {
   void commit(std::span<const Commit> commits, bool wait) override;
   void stop() override;
 
- private:
+ protected:
   enum class Order : std::uint8_t { none, assign, revoke, lost };
   struct Reader {
     Order order = Order::none;
@@ -65,7 +65,11 @@ class SimSource final : public Source {
   void obey_orders();
   void assign(int partition);
   void give_up(int partition, bool lost);
-  void deliver(int partition, std::size_t& room);
+  /// An assignment begins; its reader is set up.
+  virtual void opened(int /*partition*/, Reader&) {}
+  /// It ends in order; the runtime has said its last word.
+  virtual void closing(int /*partition*/) {}
+  virtual void deliver(int partition, std::size_t& room);
   bool deliver_one(int partition, const Sent& sent);
   CommitResult handle(const Request& request);
   Reader* find(PartitionHandle handle, int* partition = nullptr);

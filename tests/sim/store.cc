@@ -22,14 +22,14 @@ void SimStore::apply_records(const std::vector<Joiner>& group, std::uint64_t num
       continue;
     }
     const std::int64_t offset = joiner.to - 1;
-    progress.finish(joiner.from, offset, joiner.print);
+    if (joiner.has_position) progress.finish(joiner.from, offset, joiner.print);
     if (joiner.remember) durable.ids.push_back({*joiner.id, joiner.fingerprint});
     if (joiner.kind == Conclusion::Kind::parked) {
       durable.parked.push_back({static_cast<int>(joiner.partition), offset, joiner.reason});
       if (joiner.reason == ParkReason::id_conflict) history_.saw(Saw::conflict_parked);
       observer_.on_parked(static_cast<int>(joiner.partition), offset, joiner.reason);
     }
-    observer_.on_progress(static_cast<int>(joiner.partition));
+    if (joiner.has_position) observer_.on_progress(static_cast<int>(joiner.partition));
   }
 }
 

@@ -44,6 +44,7 @@ struct Joiner {
   Conclusion::Kind kind = Conclusion::Kind::done;
   ParkReason reason = ParkReason::dead_letter;
   bool is_skip = false;
+  bool has_position = true;
   bool remember = false;  ///< its id
   std::optional<IdKey> id;
   std::uint64_t fingerprint = 0;

@@ -260,6 +260,11 @@ bool World::drained() {
   for (int i = 0; i < history_.scenario.partitions; ++i) {
     // A store put back to a backup is behind the broker until everything was read again.
     const Broker::Partition& partition = broker_.partition(i);
+    if (history_.scenario.queues) {
+      if (!std::all_of(partition.messages.begin(), partition.messages.end(), [](const Sent& s) { return s.acknowledged; }))
+        return false;
+      continue;
+    }
     const Progress& progress = store_.durable.progress[static_cast<std::size_t>(i)];
     if (partition.committed != partition.end || progress.watermark() < partition.end) return false;
   }

@@ -1,6 +1,11 @@
 #include "sources/rabbitmq/delivery_tags.h"
 
+#include "core/mutant.h"
+
 namespace idem::rabbit {
+
+using core::Mutant;
+using core::mutated;
 
 void DeliveryTags::clear() { *this = DeliveryTags{}; }
 
@@ -36,7 +41,7 @@ void DeliveryTags::take_acks(std::vector<Ack>& acks) {
   if (prefix > 0) acks.push_back({prefix, true});
   for (std::uint64_t tag : singles_) {
     if (tag < first_) continue;
-    acks.push_back({tag, false});
+    acks.push_back({tag, mutated(Mutant::multiple_over_unfinished)});
     deliveries_[tag - first_].state = State::gone;
   }
   outstanding_ -= done_;
@@ -57,9 +62,16 @@ std::optional<DeliveryTags::TimePoint> DeliveryTags::oldest() {
 std::optional<std::uint64_t> DeliveryTags::hand_back(TimePoint limit) {
   const auto at = oldest();
   if (!at || *at >= limit) return std::nullopt;
+  const std::uint64_t tag = first_ + looked_;
+  if (mutated(Mutant::handed_back_done)) {
+    const std::int64_t number[] = {static_cast<std::int64_t>(tag)};
+    done(number);
+    return std::nullopt;
+  }
+  if (mutated(Mutant::handed_back_acknowledged)) return tag;
   deliveries_[looked_].state = State::gone;
   --outstanding_;
-  return first_ + looked_;
+  return tag;
 }
 
 }  // namespace idem::rabbit
