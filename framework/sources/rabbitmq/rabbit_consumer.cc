@@ -1,7 +1,5 @@
 #include "sources/rabbitmq/rabbit_consumer.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
+#include "sources/rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 
