@@ -26,6 +26,7 @@ enum class Mutant {
   taken_back_runs_last,     ///< it runs again, but after messages that came later
   multiple_over_unfinished, ///< a queue is told "done" of everything below the highest finished delivery
   handed_back_is_acked,     ///< … of a delivery that was handed back to it
+  handed_back_is_done,      ///< … of a delivery instead of handing it back
   tags_survive_channel,     ///< … of tags of the channel before
   budget_ignored_at_start,  ///< a partition assigned while the budget is full is read at once
 };

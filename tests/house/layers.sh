@@ -13,7 +13,10 @@ c_libraries='librdkafka/|rdkafka|rabbitmq-c/|amqp|sqlite3|libpq|postgresql/'
 
 # C libraries in .cc files only, each in its own place only.
 while read -r line; do complain "a header includes a C library: $line"; done \
-  < <(grep_includes "$c_libraries" framework stores | grep -E '^[^:]+\.h:')
+  < <(grep_includes "$c_libraries" framework stores | grep -E '^[^:]+\.h:' |
+      grep -v '^framework/sources/rabbitmq/amqp_headers\.h:')
+while read -r line; do complain "a header includes a C library by way of amqp_headers.h: $line"; done \
+  < <(grep_includes '[^"]*amqp_headers' framework stores | grep -E '^[^:]+\.h:')
 while read -r line; do complain "rdkafka outside framework/sources/kafka: $line"; done \
   < <(grep_includes 'librdkafka/|rdkafka' framework stores | grep -v '^framework/sources/kafka/')
 while read -r line; do complain "amqp outside framework/sources/rabbitmq: $line"; done \

@@ -174,7 +174,8 @@ class Check {
     if (sum_ != expected)
       found(Flaw::wrong_amount, "the effects sum to " + std::to_string(sum_) + " and not " + std::to_string(expected));
     if (evidence_.left) {
-      if (*evidence_.left > 0) found(Flaw::not_caught_up, std::to_string(*evidence_.left) + " messages are left in the queue");
+      if (*evidence_.left > 0)
+        found(Flaw::not_caught_up, std::to_string(*evidence_.left) + " messages are left in the queue");
       return;
     }
     for (const auto& [partition, end] : ends) {

@@ -1,5 +1,5 @@
-// The service that is killed: Kafka or RabbitMQ → idem → SQLite. Its effect is a row in a table without any unique constraint, so a
-// second effect of a message would stand there for everybody to see.
+// The service that is killed: Kafka or RabbitMQ → idem → SQLite. Its effect is a row in a table without any unique
+// constraint, so a second effect of a message would stand there for everybody to see.
 //
 //   idem_kill_consumer bootstrap=…|uri=… topic=… group=… store=FILE [mode=fixed|group]
 //                      [ordering=by_key|by_partition|unordered] [until=signal|caught_up]

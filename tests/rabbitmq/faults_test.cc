@@ -129,7 +129,7 @@ struct RabbitKilled : RabbitFaults {
 };
 
 TEST_F(RabbitKilled, it_comes_back_by_itself_and_so_does_what_was_not_acknowledged) {
-  client->declare_queue(queue);
+  client->declare_queue(queue, {{"x-queue-type", "quorum"}});
   send(20);
   broker().sync();
   RunningRabbit running(options_for(broker().uri(), queue));

@@ -1,11 +1,10 @@
 // What a handler sees of an AMQP message, whatever is in it.
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <gtest/gtest.h>
 
 #include <map>
 
 #include "running_source.h"
+#include "sources/rabbitmq/amqp_headers.h"
 
 namespace idem::test {
 namespace {

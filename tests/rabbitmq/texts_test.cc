@@ -1,11 +1,11 @@
 // Header values as text, and what a refused declaration says.
-#include <amqp.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 #include <optional>
 
+#include "sources/rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_table.h"
 #include "sources/rabbitmq/rabbit_topology.h"
 

@@ -37,9 +37,9 @@ Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limi
   return {history.violated() ? history.violated() : "", history.detail(), history.hash()};
 }
 
-Limits shrink(std::uint64_t seed, const std::string& invariant) {
+Limits shrink(std::uint64_t seed, const std::string& invariant, const Limits& from) {
   Sightings unused;
-  Limits smallest;
+  Limits smallest = from;
   const auto still = [&](const Limits& limits) {
     return run_history(seed, unused, limits).invariant == invariant;
   };
@@ -68,7 +68,7 @@ Limits shrink(std::uint64_t seed, const std::string& invariant) {
   return smallest;
 }
 
-Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs) {
+Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs, const Limits& limits) {
   Summary all;
   std::mutex mutex;
   std::atomic<std::uint64_t> next{0};
@@ -83,7 +83,7 @@ Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs) {
       const std::uint64_t begin = next.fetch_add(chunk);
       if (begin >= count) break;
       for (std::uint64_t i = begin; i < std::min(begin + chunk, count); ++i) {
-        Verdict verdict = run_history(first + i, own.sightings);
+        Verdict verdict = run_history(first + i, own.sightings, limits);
         ++own.histories;
         own.hash += verdict.hash;
         if (!verdict.violated()) continue;

@@ -29,7 +29,7 @@ Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limi
                     bool tracing = false);
 
 /// A smaller history of the same seed that breaks the same promise.
-Limits shrink(std::uint64_t seed, const std::string& invariant);
+Limits shrink(std::uint64_t seed, const std::string& invariant, const Limits& from = {});
 
 struct Violation {
   std::uint64_t seed;
@@ -46,7 +46,7 @@ struct Summary {
 };
 
 /// `count` histories from seed `first` on, on `jobs` threads.
-Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs);
+Summary run_histories(std::uint64_t first, std::uint64_t count, unsigned jobs, const Limits& limits = {});
 
 const char* name_of(Fault fault);
 

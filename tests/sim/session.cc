@@ -105,8 +105,9 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
   }
   if (taken(record, conclusion)) {
     history_.saw(Saw::unique_rule_at_finish);
-    history_.trace("node %d    finish %d@%d: its id got in meanwhile", ledger_.node_, place_of(*record.message).partition,
-                   static_cast<int>(place_of(*record.message).offset));
+    const Place place = place_of(*record.message);
+    history_.trace("node %d    finish %d@%d: its id got in meanwhile", ledger_.node_, place.partition,
+                   static_cast<int>(place.offset));
     end_scope();
     return take_back() ? Joined::again : Joined::duplicate;
   }

@@ -19,6 +19,7 @@ using namespace idem::sim;
 
 constexpr const char* usage =
     "simulate --histories N [--seed S] [--jobs J]   runs N random histories\n"
+    "         … --queues                            with an AMQP-like source instead of a log; also with --replay\n"
     "simulate --replay SEED [--whole]               prints one, made as small as it still shows its "
     "violation\n"
     "simulate --mutants [--seed S] [--histories N]  breaks each promise on purpose and wants to see it "
@@ -34,6 +35,7 @@ struct Arguments {
   std::uint64_t histories = 0, seed = 1, replay = 0;
   unsigned jobs = 1;
   bool whole = false;
+  Limits limits;
   SearchLimits search;
 };
 
@@ -64,6 +66,8 @@ Arguments parse(char** at) {
     } else if (word == "--replay") {
       read(a.replay, *++at);
       choose(Mode::replay);
+    } else if (word == "--queues") {
+      a.limits.queue = true;
     } else if (word == "--whole") {
       a.whole = true;
     } else if (word == "--mutants") {
@@ -83,10 +87,11 @@ Arguments parse(char** at) {
 }
 
 int run(const Arguments& a) {
-  const Summary summary = run_histories(a.seed, a.histories, a.jobs);
+  const Summary summary = run_histories(a.seed, a.histories, a.jobs, a.limits);
   bool good = summary.violations == 0;
   for (std::size_t i = 0; i < summary.sightings.of.size(); ++i) {
-    const bool missing = summary.sightings.of[i] == 0 && a.histories >= enough_to_see_everything;
+    // Queues have no offset commits to be refused and no positions to be carried on.
+    const bool missing = summary.sightings.of[i] == 0 && a.histories >= enough_to_see_everything && !a.limits.queue;
     std::printf("  %-56s %12llu%s\n", Sightings::name(i),
                 static_cast<unsigned long long>(summary.sightings.of[i]), missing ? "  NEVER SEEN" : "");
     good &= !missing;
@@ -106,8 +111,8 @@ int run(const Arguments& a) {
 
 int replay(const Arguments& a) {
   Sightings unused;
-  const Verdict whole = run_history(a.replay, unused);
-  const Limits limits = a.whole || !whole.violated() ? Limits{} : shrink(a.replay, whole.invariant);
+  const Verdict whole = run_history(a.replay, unused, a.limits);
+  const Limits limits = a.whole || !whole.violated() ? a.limits : shrink(a.replay, whole.invariant, a.limits);
   run_history(a.replay, unused, limits, /*tracing=*/true);
   if (!whole.violated()) {
     std::printf("seed %llu: nothing violated\n", static_cast<unsigned long long>(a.replay));

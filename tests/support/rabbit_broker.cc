@@ -146,7 +146,7 @@ Process& RabbitBroker::own_process() {
 }
 
 void RabbitBroker::kill() { own_process().kill(); }
-void RabbitBroker::sync() { eval("catch mnesia:sync_log()."); }
+void RabbitBroker::sync() { eval("catch mnesia:sync_log(), [dets:sync(Table) || Table <- dets:all()]."); }
 void RabbitBroker::pause() { own_process().pause(); }
 void RabbitBroker::resume() { own_process().resume(); }
 

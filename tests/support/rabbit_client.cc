@@ -1,12 +1,10 @@
 #include "rabbit_client.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-
 #include <algorithm>
 #include <set>
 #include <stdexcept>
+
+#include "sources/rabbitmq/amqp_headers.h"
 
 namespace idem::test {
 namespace {

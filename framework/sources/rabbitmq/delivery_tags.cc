@@ -65,10 +65,16 @@ std::optional<DeliveryTags::TimePoint> DeliveryTags::oldest() {
 std::optional<std::uint64_t> DeliveryTags::hand_back(TimePoint limit) {
   const auto at = oldest();
   if (!at || *at >= limit) return std::nullopt;
-  if (mutated(Mutant::handed_back_is_acked)) return first_ + looked_;
+  const std::uint64_t tag = first_ + looked_;
+  if (mutated(Mutant::handed_back_is_acked)) return tag;
+  if (mutated(Mutant::handed_back_is_done)) {
+    const std::int64_t number[] = {static_cast<std::int64_t>(tag)};
+    done(number);
+    return std::nullopt;
+  }
   deliveries_[looked_].state = State::gone;
   --outstanding_;
-  return first_ + looked_;
+  return tag;
 }
 
 }  // namespace idem::rabbit

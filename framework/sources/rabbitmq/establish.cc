@@ -1,10 +1,8 @@
 #include "sources/rabbitmq/establish.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include <thread>
 
+#include "sources/rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_topology.h"
 
 namespace idem::rabbit {

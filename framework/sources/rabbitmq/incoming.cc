@@ -1,10 +1,8 @@
 #include "sources/rabbitmq/incoming.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include <algorithm>
 
+#include "sources/rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_table.h"
 
 namespace idem::rabbit {

@@ -1,15 +1,13 @@
 #include "sources/rabbitmq/rabbit_connection.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <chrono>
 #include <vector>
+
+#include "sources/rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 namespace {

@@ -1,7 +1,5 @@
 #include "sources/rabbitmq/rabbit_consumer.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
+#include "sources/rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 
@@ -99,7 +98,7 @@ bool Consumer::read(std::size_t limit) {
       break;
     }
     if (!take(frame)) break;
-    if (connection_) amqp_maybe_release_buffers(connection_->get());
+    if (connection_) amqp_maybe_release_buffers_on_channel(connection_->get(), frame.channel);
   }
   return received_ > before;
 }
@@ -197,22 +196,25 @@ void Consumer::send_acks() {
 // --- small duties --------------------------------------------------------------------------------------------------
 
 void Consumer::tend(TimePoint now) {
-  if (connection_) heartbeat(now);
+  if (connection_)
+    if (const int status = heartbeat(now); status != AMQP_STATUS_OK) send_failed(status);
   if (connection_) hand_back_old(now);
   if (connection_) ask_for_length(now);
   if (connection_) make_room(now);
 }
 
-void Consumer::heartbeat(TimePoint now) {
-  if (connection_->heartbeat() == 0 || now < next_heartbeat_) return;
+/// rabbitmq-c's word on it.
+int Consumer::heartbeat(TimePoint now) {
+  if (connection_->heartbeat() == 0 || now < next_heartbeat_) return AMQP_STATUS_OK;
   next_heartbeat_ = now + std::chrono::milliseconds(500 * connection_->heartbeat());
   amqp_frame_t frame{};
   frame.frame_type = AMQP_FRAME_HEARTBEAT;
-  if (const int status = amqp_send_frame(connection_->get(), &frame); status != AMQP_STATUS_OK) send_failed(status);
+  return amqp_send_frame(connection_->get(), &frame);
 }
 
+// If it fails, the next poll finds out and says so.
 void Consumer::keep_alive() {
-  if (connection_) heartbeat(steady_clock::now());
+  if (connection_) (void)heartbeat(steady_clock::now());
 }
 
 // Only this delivery goes back to the queue: its neighbours are not touched, and neither is its handler. What the
@@ -310,9 +312,9 @@ void Consumer::stop() {
   if (const auto handle = handle_) {
     reading_ = false;
     events_->on_revoked({&*handle, 1});
+    handle_.reset();
     send_acks();
   }
-  handle_.reset();
   if (connection_) connection_->close();
   if (leaving_) leaving_->close();
   connection_.reset();

@@ -57,7 +57,7 @@ class Consumer {
   TimePoint next_duty() const;
 
   // --- small duties
-  void heartbeat(TimePoint now);
+  int heartbeat(TimePoint now);
   void hand_back_old(TimePoint now);
   void ask_for_length(TimePoint now);
   void length_is(std::uint32_t ready);

@@ -1,10 +1,10 @@
 // What goes wrong on the way between a RabbitSource and its server, and the way back.
-#include <amqp.h>
 #include <poll.h>
 
 #include <algorithm>
 
 #include "runtime/log.h"
+#include "sources/rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_consumer.h"
 
 namespace idem::rabbit {

@@ -1,10 +1,10 @@
 #include "sources/rabbitmq/rabbit_table.h"
 
-#include <amqp.h>
-
 #include <charconv>
 #include <cmath>
 #include <string_view>
+
+#include "sources/rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 namespace {

@@ -1,10 +1,8 @@
 #include "sources/rabbitmq/rabbit_topology.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include <vector>
 
+#include "sources/rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_connection.h"
 
 namespace idem::rabbit {
