@@ -149,6 +149,19 @@ TEST_F(RabbitKilled, it_comes_back_by_itself_and_so_does_what_was_not_acknowledg
   EXPECT_TRUE(running.recorder.fatals.empty());
 }
 
+TEST_F(RabbitKilled, an_operator_closes_the_connection) {
+  client->declare_queue(queue);
+  send(3);
+  RunningRabbit running(options_for(broker().uri(), queue));
+  running.start();
+  ASSERT_TRUE(running.until([&] { return running.received() >= 3; }));
+  broker().ctl({"close_all_connections", "maintenance"});
+  ASSERT_TRUE(running.until([&] { return running.recorder.lost == 1; }));
+  EXPECT_TRUE(running.warned("the server closed the connection: CONNECTION_FORCED - maintenance"));
+  ASSERT_TRUE(running.until([&] { return running.received() >= 3; })) << "again, on a new one";
+  client.reset();
+}
+
 TEST_F(RabbitKilled, stopping_while_there_is_no_server) {
   client->declare_queue(queue);
   RunningRabbit running(options_for(broker().uri(), queue));

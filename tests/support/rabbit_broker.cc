@@ -20,6 +20,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* binaries = "/usr/lib/rabbitmq/bin";
 
+// The kernel ends only the start script with this process; the Erlang machine is its child. So somebody in the same
+// process group looks whether this process ($1) is still there, and ends the group if it is not.
+std::string guarded_server() {
+  return std::string("(while kill -0 \"$1\" 2>/dev/null; do sleep 0.5; done; kill -KILL -- -$$) >/dev/null 2>&1 & exec ") +
+         binaries + "/rabbitmq-server";
+}
+
 // A server that is ready answers the protocol header with a frame; one that is starting takes the connection and
 // closes it, or refuses it.
 bool answers(int port) {
@@ -125,7 +132,7 @@ bool RabbitBroker::start() {
   if (!epmd_ || !epmd_->running())
     epmd_.emplace(std::vector<std::string>{"epmd", "-port", std::to_string(epmd_port_), "-address", "127.0.0.1"},
                   ProcessOptions{.output = log, .errors = log});
-  process_.emplace(std::vector<std::string>{std::string(binaries) + "/rabbitmq-server"},
+  process_.emplace(std::vector<std::string>{"bash", "-c", guarded_server(), "rabbitmq", std::to_string(getpid())},
                    ProcessOptions{.environment = environment(), .output = log, .errors = log});
   for (;;) {
     if (answers(port_)) return true;

@@ -8,7 +8,11 @@
 // `routing_key` and, if the server says so, `redelivered` = "true". x-death and x-delivery-count are in the table.
 // Message::timestamp is the timestamp property: without it an old copy cannot be told from a new message by age.
 //
-// One source is one queue, one connection and one channel.
+// A message without an id is parked; redelivered before its acknowledgement arrived, it is parked once more.
+//
+// One source is one queue, one connection and one channel. The prefetch is Budget::messages less one, at most 65,535. If
+// Budget::bytes has no room for that many of the messages that come, what is unacknowledged is given back to the queue
+// once and the prefetch lowered to what fitted, for the rest of the run.
 #pragma once
 
 #include <chrono>
