@@ -36,9 +36,11 @@ class Decision {
 
   StartDecision make() {
     const auto writer = a_.committed ? store_in_metadata(a_.metadata) : std::nullopt;
+    bool another_log = false;
     if (remembered_.started()) {
       const auto differs = disagreement(origin_, a_.origin);
-      if (!differs.empty())
+      another_log = !differs.empty();
+      if (another_log && !nothing_was_read())
         return other_log("the " + std::string(differs) + " is not the one this store has read (" +
                          std::string(component(origin_, differs)) + " then, " +
                          std::string(component(a_.origin, differs)) + " now)");
@@ -47,6 +49,7 @@ class Decision {
                          " and the log ends at " + std::to_string(a_.log_end) + ": deleted and recreated, or truncated");
     }
     if (writer && *writer != store_) return other_store(*writer);
+    if (another_log) return begin_at(a_.initial, {});
     if (writer && !remembered_.started()) return empty_store();
     if (!remembered_.started()) return first_start();
     if (a_.committed && !writer && *a_.committed != remembered_.watermark()) return operator_reset();
@@ -54,6 +57,9 @@ class Decision {
   }
 
  private:
+  /// The beginning was noted, and no message was ever finished: another log contradicts nothing.
+  bool nothing_was_read() const { return remembered_.ranges().size() == 1 && remembered_.watermark() == 0; }
+
   StartDecision first_start() { return begin_at(a_.committed.value_or(a_.initial), {}); }
 
   StartDecision go_on(bool ours) {

@@ -217,6 +217,16 @@ TEST_F(Start, AnotherClusterStopsThePartition) {
   expect_refused(decide(), Action::stop_partition, "accept.recreated_topic");
 }
 
+TEST_F(Start, AnotherLogContradictsNothingIfNothingWasRead) {
+  remember(0);
+  origin = "cluster=c topic=older";
+  expect_to_begin_at(0, decide());
+  committed_by_us(0);
+  expect_to_begin_at(0, decide());
+  committed_by_another_store(5);
+  expect_refused(decide(), Action::refuse, "accept.other_store");
+}
+
 TEST_F(Start, ARecreatedTopicIsNoticedBeforeAnothersMetadata) {
   committed_by_another_store(150);
   remember(150);

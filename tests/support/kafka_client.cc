@@ -26,7 +26,11 @@ void report_deliveries(rd_kafka_conf_t* conf) {
 }
 
 RdKafka<rd_kafka_s> make_producer(const std::string& bootstrap, KafkaConfig config) {
-  config.insert({{"acks", "all"}, {"linger.ms", "2"}, {"queue.buffering.max.kbytes", "262144"}});
+  // One request at a time: a batch that is sent again may not come after the next one.
+  config.insert({{"acks", "all"},
+                 {"linger.ms", "2"},
+                 {"queue.buffering.max.kbytes", "262144"},
+                 {"max.in.flight.requests.per.connection", "1"}});
   return make_client(KafkaRole::producer, bootstrap, config, report_deliveries);
 }
 
