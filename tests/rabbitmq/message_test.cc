@@ -82,7 +82,8 @@ TEST_F(RabbitMessages, a_table_cannot_hide_a_property_and_the_key_may_be_a_heade
   key_header = "customer";
   auto came = through({{.payload = "a", .id = "real", .headers = {{"message_id", "forged"}, {"customer", "c7"}}},
                        {.payload = "b"}});
-  EXPECT_EQ(came[0].headers.front(), (std::pair<std::string, std::optional<std::string>>("message_id", "forged")));
+  const std::pair<std::string, std::optional<std::string>> forged("message_id", "forged");
+  EXPECT_EQ(std::count(came[0].headers.begin(), came[0].headers.end(), forged), 1) << "it is there, and hides nothing";
   EXPECT_EQ(headers(came[0])["message_id"], "real");
   EXPECT_EQ(came[0].key, "c7");
   EXPECT_EQ(came[1].key, std::nullopt);
@@ -170,7 +171,11 @@ TEST_F(RabbitMessages, a_redelivered_one_says_so_and_a_quorum_queue_counts) {
 }
 
 // A header frame as deep as it can be: rabbitmq-c follows it down the stack, on the I/O thread.
-TEST_F(RabbitMessages, a_table_as_deep_as_a_frame_holds) {
+// Newer ones refuse to decode what is nested too deeply, and with it the connection.
+bool library_decodes_any_depth() { return amqp_version_number() < AMQP_VERSION_CODE(0, 12, 0, 0); }
+
+// As deep as a frame holds. Nobody can take it from the queue by way of this library, so it must not go on for ever.
+TEST_F(RabbitMessages, a_table_that_is_nested_without_end_comes_or_ends_the_run_with_a_reason) {
   const int depth = 20'000;
   std::vector<amqp_field_value_t> levels(depth);
   for (int i = depth - 1; i >= 0; --i) {
@@ -185,7 +190,14 @@ TEST_F(RabbitMessages, a_table_as_deep_as_a_frame_holds) {
     p._flags |= AMQP_BASIC_HEADERS_FLAG;
     p.headers = {1, &entry};
   };
-  EXPECT_EQ(headers(through({message})[0])["deep"]->substr(0, 3), "[[[");
+  if (library_decodes_any_depth()) {
+    EXPECT_EQ(headers(through({message})[0])["deep"]->substr(0, 3), "[[[");
+    return;
+  }
+  client->publish(queue, {{.payload = "before"}, message});
+  running = std::make_unique<RunningRabbit>(options_for(RabbitBroker::shared().uri(), queue));
+  running->start();
+  EXPECT_TRUE(running->until([&] { return running->said_fatal("cannot be decoded"); }));
 }
 
 }  // namespace

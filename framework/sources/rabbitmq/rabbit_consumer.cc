@@ -21,6 +21,8 @@ namespace {
 
 /// Acknowledgements are sent when there is nothing to read, or this many are due.
 constexpr std::size_t acks_at_once = 100;
+/// So many connections in a row ended with the same kind of frame and nothing done in between.
+constexpr int often_enough = 5;
 constexpr std::chrono::milliseconds look_while_busy{5'000}, look_while_idle{100};
 
 amqp_bytes_t bytes(const std::string& text) { return {text.size(), const_cast<char*>(text.data())}; }
@@ -92,6 +94,13 @@ bool Consumer::read(std::size_t limit) {
     amqp_frame_t frame;
     const int status = amqp_simple_wait_frame_noblock(connection_->get(), &frame, &at_once);
     if (status == AMQP_STATUS_TIMEOUT) break;
+    if (status == AMQP_STATUS_BAD_AMQP_DATA && ++undecodable_ == often_enough) {
+      connection_->is_dead();
+      fatal("a message in the queue cannot be decoded by rabbitmq-c (a header table that is broken, or nested too "
+            "deeply), and each time it comes it ends the connection. Nothing is lost; nothing behind it can be read. "
+            "Take it from the queue by other means");
+      return false;
+    }
     if (status != AMQP_STATUS_OK) {
       connection_->is_dead();
       lost(std::string("the connection failed: ") + amqp_error_string2(status));
@@ -185,6 +194,7 @@ void Consumer::send_acks() {
   acks_.clear();
   tags_.take_acks(acks_);
   for (const DeliveryTags::Ack& ack : acks_) {
+    undecodable_ = 0;
     // No answer comes to this: what the server did not get comes again and is known then.
     if (const int status = amqp_basic_ack(connection_->get(), consuming_channel, ack.tag, ack.multiple);
         status != AMQP_STATUS_OK)

@@ -96,6 +96,7 @@ class Consumer {
   TimePoint next_attempt_{};
   std::optional<TimePoint> refused_since_;  ///< by a server that could be talked to
   bool server_was_up_ = false;              ///< when the channel was lost
+  int undecodable_ = 0;                     ///< frames since the last acknowledgement
   int failures_ = 0;                        ///< attempts since the connection was last good
   std::size_t next_address_ = 0;
   std::string last_said_;
