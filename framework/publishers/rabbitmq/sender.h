@@ -1,0 +1,127 @@
+// The thread and the connection behind a RabbitPublisher.
+//
+//   sender.cc          callers' side, and the turns of the thread
+//   sender_answers.cc  what the server says, and what follows for the messages
+//   sender_link.cc     connecting, losing, connecting again
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <idem/rabbitmq_publisher.h>
+
+#include "publishers/book.h"
+#include "publishers/rabbitmq/confirm_window.h"
+#include "publishers/rabbitmq/message_writer.h"
+#include "publishers/rabbitmq/publisher_config.h"
+
+struct amqp_frame_t_;
+
+namespace idem::rabbit {
+
+class Sender {
+ public:
+  using Request = publish::Request<RabbitOutgoing>;
+  using Requests = std::vector<Request>;
+
+  /// Throws as RabbitPublisher's constructor does.
+  explicit Sender(const RabbitPublisherOptions& options);
+  ~Sender();
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  // --- any thread
+  /// Takes them together, or gives results at once.
+  void submit(Requests requests);
+  bool flush(std::chrono::milliseconds timeout);
+  Unresolved close(std::chrono::milliseconds timeout);
+  bool on_own_thread() const { return std::this_thread::get_id() == own_thread_; }
+
+ private:
+  using TimePoint = publish::TimePoint;
+  using Ticket = publish::Ticket;
+  using Known = PublishResult::Known;
+  bool transactional() const { return options_.mode == RabbitPublisherOptions::Mode::transaction; }
+
+  // --- sender.cc
+  static void refuse(Requests& requests, const std::string& why);
+  bool refuse_defects(Requests& requests) const;
+  void run();
+  void take_in(Requests requests);
+  void write();
+  bool begin_next();
+  void message_written();
+  void expire(TimePoint now);
+  void expire_one(Ticket ticket);
+  void leave();
+  void sleep();
+  void wake();
+
+  // --- sender_answers.cc
+  void read();
+  void take(const amqp_frame_t_& frame);
+  void take_method(const amqp_frame_t_& frame);
+  void take_back_if_complete();
+  void settle_answered();
+  void channel_closed(int code, bool while_publishing, const std::string& text);
+  void blame(int code, const std::string& text);
+  void blame_transaction(bool while_publishing, const std::string& text);
+  void roll_back(const std::string& why);
+  std::vector<Ticket> take_unanswered();
+
+  // --- sender_link.cc
+  void connect_at_start();
+  void connect(TimePoint now);
+  void begin(std::unique_ptr<Connection> connection);
+  void lost(const std::string& why);
+  void attempt_failed(const std::string& what);
+  void look_for_silence(TimePoint now);
+  void set_obstacle(const std::string& text);
+
+  const RabbitPublisherOptions options_;
+  const Configuration configuration_;
+  const int wake_fd_;
+  publish::Intake<RabbitOutgoing> intake_;
+
+  // --- the thread's own
+  publish::Book<RabbitOutgoing> book_{intake_};
+  publish::SendQueue queue_;
+  ConfirmWindow window_;
+  std::vector<ConfirmWindow::Settled> settled_;
+  MessageWriter writer_;
+  Ticket writing_ = 0;            ///< what the writer is at, while it is busy
+  bool waits_for_space_ = false;  ///< the socket takes nothing at the moment
+  bool more_to_write_ = false;
+  bool committing_ = false, rolling_back_ = false;  ///< transaction: the answer is awaited
+  struct ComingBack {
+    std::string why, id;
+    std::uint64_t missing = 0;    ///< bytes of the body still to come
+    bool has_header = false;
+  };
+  std::optional<ComingBack> coming_back_;
+
+  std::unique_ptr<Connection> connection_, leaving_;
+  std::string blocked_, obstacle_;  ///< why the server takes nothing; why nothing moves
+  TimePoint unblocked_at_{}, next_attempt_{};
+  std::future<std::unique_ptr<Connection>> attempt_;
+  std::thread attempt_thread_;
+  std::size_t next_address_ = 0;
+  int failures_ = 0;
+  std::mt19937 random_{std::random_device{}()};
+  Unresolved unresolved_;
+
+  std::mutex close_mutex_;
+  std::atomic<bool> abandon_{false};
+  std::atomic<std::thread::id> own_thread_{};
+  std::thread thread_;
+};
+
+}  // namespace idem::rabbit

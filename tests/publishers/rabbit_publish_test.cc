@@ -1,0 +1,169 @@
+// The good way: what is stored is there, as it was given.
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include <idem/rabbitmq_publisher.h>
+
+#include "rabbit_reader.h"
+#include "support/rabbit_broker.h"
+#include "support/rabbit_client.h"
+#include "support/require.h"
+
+namespace idem::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Known = PublishResult::Known;
+using Mode = RabbitPublisherOptions::Mode;
+
+struct RabbitPublish : testing::TestWithParam<Mode> {
+  void SetUp() override {
+    IDEM_NEEDS("rabbitmq", RabbitBroker::unavailable());
+    IDEM_NEEDS("pika", no_pika());
+  }
+  void TearDown() override {
+    if (!IsSkipped()) RabbitClient(uri()).delete_queue(queue);
+  }
+  static const std::string& uri() { return RabbitBroker::shared().uri(); }
+  RabbitPublisherOptions options() const {
+    RabbitPublisherOptions o;
+    o.uri = uri();
+    o.topology.queues = {{.name = queue}};
+    o.mode = GetParam();
+    return o;
+  }
+  RabbitOutgoing message(const std::string& payload, const std::string& id = "") const {
+    return {.routing_key = queue, .payload = payload, .id = id};
+  }
+
+  std::string queue = unique_queue();
+};
+
+TEST_P(RabbitPublish, a_message_is_stored_as_it_was_given) {
+  RabbitPublisher publisher(options());
+  RabbitOutgoing given = message("hello", "id-1");
+  given.headers = {{"a", "text"}, {"b", std::int64_t{5}}, {"c", true}};
+  given.timestamp = Timestamp(1'700'000'000'999ms);
+  const PublishResult result = publisher.publish(given);
+  EXPECT_EQ(result.known, Known::stored) << result.why;
+  EXPECT_EQ(result.id, "id-1");
+  const auto found = read_queue(uri(), queue);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].id, "id-1");
+  EXPECT_EQ(found[0].payload, "hello");
+  EXPECT_EQ(found[0].delivery_mode, 2);
+  EXPECT_EQ(found[0].timestamp, 1'700'000'000);
+  EXPECT_EQ(found[0].headers, R"({"a": "text", "b": 5, "c": true})");
+}
+
+TEST_P(RabbitPublish, what_has_no_id_gets_one_and_a_timestamp) {
+  RabbitPublisher publisher(options());
+  const PublishResult result = publisher.publish(message(""));
+  EXPECT_TRUE(result.stored()) << result.why;
+  const auto found = read_queue(uri(), queue);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(result.id.size(), 36u);
+  EXPECT_EQ(found[0].id, result.id);
+  EXPECT_EQ(found[0].payload, "");
+  EXPECT_GT(found[0].timestamp, 1'600'000'000);
+}
+
+TEST_P(RabbitPublish, many_in_the_air_keep_their_order) {
+  RabbitPublisher publisher(options());
+  const int count = GetParam() == Mode::confirm ? 5'000 : 200;
+  std::atomic<int> stored{0};
+  for (int i = 0; i < count; ++i)
+    publisher.publish_async(message("x", std::to_string(i)), [&](const PublishResult& r) { stored += r.stored(); });
+  EXPECT_TRUE(publisher.flush(120s));
+  EXPECT_EQ(stored, count);
+  const auto found = read_queue(uri(), queue);
+  ASSERT_EQ(found.size(), static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) ASSERT_EQ(found[i].id, std::to_string(i));
+}
+
+TEST_P(RabbitPublish, a_batch_has_its_results_in_order) {
+  RabbitPublisher publisher(options());
+  std::vector<RabbitOutgoing> batch;
+  for (int i = 0; i < 100; ++i) batch.push_back(message("x", "b" + std::to_string(i)));
+  const auto results = publisher.publish_all(batch);
+  ASSERT_EQ(results.size(), 100u);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(results[i].stored()) << results[i].why;
+    EXPECT_EQ(results[i].id, "b" + std::to_string(i));
+  }
+  EXPECT_EQ(read_queue(uri(), queue).size(), 100u);
+}
+
+TEST_P(RabbitPublish, threads_share_a_publisher) {
+  RabbitPublisher publisher(options());
+  std::atomic<int> stored{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i)
+        stored += publisher.publish(message("x", std::to_string(t) + "-" + std::to_string(i))).stored();
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(stored, 200);
+  EXPECT_EQ(count_ids(read_queue(uri(), queue)).size(), 200u);
+}
+
+TEST_P(RabbitPublish, larger_than_a_frame_and_much_larger) {
+  RabbitPublisherOptions o = options();
+  o.queue_bytes = 1 << 20;  // a single one that is larger than all of the room goes alone
+  RabbitPublisher publisher(o);
+  for (std::size_t size : {std::size_t{65'536}, std::size_t{65'537}, std::size_t{131'072}, std::size_t{5} << 20}) {
+    const PublishResult result = publisher.publish(message(std::string(size, 'z')));
+    EXPECT_TRUE(result.stored()) << size << ": " << result.why;
+  }
+  const auto found = read_queue(uri(), queue);
+  ASSERT_EQ(found.size(), 4u);
+  EXPECT_EQ(found[0].payload, "#65536");
+  EXPECT_EQ(found[1].payload, "#65537");
+  EXPECT_EQ(found[3].payload, "#5242880");
+}
+
+TEST_P(RabbitPublish, the_same_id_twice_in_the_air_is_two_messages_with_two_answers) {
+  RabbitPublisher publisher(options());
+  std::vector<std::future<PublishResult>> results;
+  for (int i = 0; i < 20; ++i)
+    results.push_back(publisher.publish_async(
+        {.routing_key = i % 2 ? queue : "nobody-reads-this", .payload = "x", .id = "same"}));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(results[i].get().known, i % 2 ? Known::stored : Known::returned) << i;
+  EXPECT_EQ(read_queue(uri(), queue).size(), 10u);
+}
+
+TEST_P(RabbitPublish, closing_waits_for_the_answers) {
+  RabbitPublisher publisher(options());
+  std::vector<std::future<PublishResult>> results;
+  for (int i = 0; i < 100; ++i) results.push_back(publisher.publish_async(message("x")));
+  EXPECT_TRUE(publisher.close(60s).empty());
+  for (auto& result : results) EXPECT_TRUE(result.get().stored());
+  const PublishResult late = publisher.publish(message("x"));
+  EXPECT_EQ(late.known, Known::refused);
+  EXPECT_NE(late.why.find("closed"), std::string::npos) << late.why;
+  EXPECT_TRUE(publisher.close(60s).empty());
+  EXPECT_EQ(read_queue(uri(), queue).size(), 100u);
+}
+
+TEST_P(RabbitPublish, a_callback_may_publish_but_not_wait) {
+  RabbitPublisher publisher(options());
+  std::promise<PublishResult> waited, sent;
+  publisher.publish_async(message("first"), [&](const PublishResult&) {
+    publisher.publish_async(message("second"), [&](const PublishResult& r) { sent.set_value(r); });
+    waited.set_value(publisher.publish(message("third")));
+    EXPECT_THROW((void)publisher.close(1s), std::logic_error);
+    throw 5;
+  });
+  EXPECT_NE(waited.get_future().get().why.find("callback"), std::string::npos);
+  EXPECT_TRUE(sent.get_future().get().stored());
+  EXPECT_EQ(read_queue(uri(), queue).size(), 2u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, RabbitPublish, testing::Values(Mode::confirm, Mode::transaction), [](const auto& mode) {
+  return mode.param == Mode::confirm ? "confirm" : "transaction";
+});
+
+}  // namespace
+}  // namespace idem::test
