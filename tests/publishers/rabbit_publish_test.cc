@@ -1,23 +1,12 @@
 // The good way: what is stored is there, as it was given.
-#include <gtest/gtest.h>
-
 #include <atomic>
 
-#include <idem/rabbitmq_publisher.h>
-
-#include "rabbit_reader.h"
-#include "support/rabbit_broker.h"
-#include "support/rabbit_client.h"
-#include "support/require.h"
+#include "rabbit_publishing.h"
 
 namespace idem::test {
 namespace {
 
-using namespace std::chrono_literals;
-using Known = PublishResult::Known;
-using Mode = RabbitPublisherOptions::Mode;
-
-struct RabbitPublish : testing::TestWithParam<Mode> {
+struct RabbitPublish : testing::TestWithParam<Mode>, RabbitPublishing {
   void SetUp() override {
     IDEM_NEEDS("rabbitmq", RabbitBroker::unavailable());
     IDEM_NEEDS("pika", no_pika());
@@ -25,19 +14,7 @@ struct RabbitPublish : testing::TestWithParam<Mode> {
   void TearDown() override {
     if (!IsSkipped()) RabbitClient(uri()).delete_queue(queue);
   }
-  static const std::string& uri() { return RabbitBroker::shared().uri(); }
-  RabbitPublisherOptions options() const {
-    RabbitPublisherOptions o;
-    o.uri = uri();
-    o.topology.queues = {{.name = queue}};
-    o.mode = GetParam();
-    return o;
-  }
-  RabbitOutgoing message(const std::string& payload, const std::string& id = "") const {
-    return {.routing_key = queue, .payload = payload, .id = id};
-  }
-
-  std::string queue = unique_queue();
+  RabbitPublisherOptions options() { return RabbitPublishing::options(GetParam()); }
 };
 
 TEST_P(RabbitPublish, a_message_is_stored_as_it_was_given) {
@@ -48,25 +25,25 @@ TEST_P(RabbitPublish, a_message_is_stored_as_it_was_given) {
   const PublishResult result = publisher.publish(given);
   EXPECT_EQ(result.known, Known::stored) << result.why;
   EXPECT_EQ(result.id, "id-1");
-  const auto found = read_queue(uri(), queue);
-  ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].id, "id-1");
-  EXPECT_EQ(found[0].payload, "hello");
-  EXPECT_EQ(found[0].delivery_mode, 2);
-  EXPECT_EQ(found[0].timestamp, 1'700'000'000);
-  EXPECT_EQ(found[0].headers, R"({"a": "text", "b": 5, "c": true})");
+  const auto there = found();
+  ASSERT_EQ(there.size(), 1u);
+  EXPECT_EQ(there[0].id, "id-1");
+  EXPECT_EQ(there[0].payload, "hello");
+  EXPECT_EQ(there[0].delivery_mode, 2);
+  EXPECT_EQ(there[0].timestamp, 1'700'000'000);
+  EXPECT_EQ(there[0].headers, R"({"a": "text", "b": 5, "c": true})");
 }
 
 TEST_P(RabbitPublish, what_has_no_id_gets_one_and_a_timestamp) {
   RabbitPublisher publisher(options());
   const PublishResult result = publisher.publish(message(""));
   EXPECT_TRUE(result.stored()) << result.why;
-  const auto found = read_queue(uri(), queue);
-  ASSERT_EQ(found.size(), 1u);
+  const auto there = found();
+  ASSERT_EQ(there.size(), 1u);
   EXPECT_EQ(result.id.size(), 36u);
-  EXPECT_EQ(found[0].id, result.id);
-  EXPECT_EQ(found[0].payload, "");
-  EXPECT_GT(found[0].timestamp, 1'600'000'000);
+  EXPECT_EQ(there[0].id, result.id);
+  EXPECT_EQ(there[0].payload, "");
+  EXPECT_GT(there[0].timestamp, 1'600'000'000);
 }
 
 TEST_P(RabbitPublish, many_in_the_air_keep_their_order) {
@@ -77,9 +54,9 @@ TEST_P(RabbitPublish, many_in_the_air_keep_their_order) {
     publisher.publish_async(message("x", std::to_string(i)), [&](const PublishResult& r) { stored += r.stored(); });
   EXPECT_TRUE(publisher.flush(120s));
   EXPECT_EQ(stored, count);
-  const auto found = read_queue(uri(), queue);
-  ASSERT_EQ(found.size(), static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) ASSERT_EQ(found[i].id, std::to_string(i));
+  const auto there = found();
+  ASSERT_EQ(there.size(), static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) ASSERT_EQ(there[i].id, std::to_string(i));
 }
 
 TEST_P(RabbitPublish, a_batch_has_its_results_in_order) {
@@ -92,7 +69,7 @@ TEST_P(RabbitPublish, a_batch_has_its_results_in_order) {
     EXPECT_TRUE(results[i].stored()) << results[i].why;
     EXPECT_EQ(results[i].id, "b" + std::to_string(i));
   }
-  EXPECT_EQ(read_queue(uri(), queue).size(), 100u);
+  EXPECT_EQ(found().size(), 100u);
 }
 
 TEST_P(RabbitPublish, threads_share_a_publisher) {
@@ -106,7 +83,7 @@ TEST_P(RabbitPublish, threads_share_a_publisher) {
     });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(stored, 200);
-  EXPECT_EQ(count_ids(read_queue(uri(), queue)).size(), 200u);
+  EXPECT_EQ(count_ids(found()).size(), 200u);
 }
 
 TEST_P(RabbitPublish, larger_than_a_frame_and_much_larger) {
@@ -117,11 +94,11 @@ TEST_P(RabbitPublish, larger_than_a_frame_and_much_larger) {
     const PublishResult result = publisher.publish(message(std::string(size, 'z')));
     EXPECT_TRUE(result.stored()) << size << ": " << result.why;
   }
-  const auto found = read_queue(uri(), queue);
-  ASSERT_EQ(found.size(), 4u);
-  EXPECT_EQ(found[0].payload, "#65536");
-  EXPECT_EQ(found[1].payload, "#65537");
-  EXPECT_EQ(found[3].payload, "#5242880");
+  const auto there = found();
+  ASSERT_EQ(there.size(), 4u);
+  EXPECT_EQ(there[0].payload, "#65536");
+  EXPECT_EQ(there[1].payload, "#65537");
+  EXPECT_EQ(there[3].payload, "#5242880");
 }
 
 TEST_P(RabbitPublish, the_same_id_twice_in_the_air_is_two_messages_with_two_answers) {
@@ -131,7 +108,7 @@ TEST_P(RabbitPublish, the_same_id_twice_in_the_air_is_two_messages_with_two_answ
     results.push_back(publisher.publish_async(
         {.routing_key = i % 2 ? queue : "nobody-reads-this", .payload = "x", .id = "same"}));
   for (int i = 0; i < 20; ++i) EXPECT_EQ(results[i].get().known, i % 2 ? Known::stored : Known::returned) << i;
-  EXPECT_EQ(read_queue(uri(), queue).size(), 10u);
+  EXPECT_EQ(found().size(), 10u);
 }
 
 TEST_P(RabbitPublish, closing_waits_for_the_answers) {
@@ -144,7 +121,7 @@ TEST_P(RabbitPublish, closing_waits_for_the_answers) {
   EXPECT_EQ(late.known, Known::refused);
   EXPECT_NE(late.why.find("closed"), std::string::npos) << late.why;
   EXPECT_TRUE(publisher.close(60s).empty());
-  EXPECT_EQ(read_queue(uri(), queue).size(), 100u);
+  EXPECT_EQ(found().size(), 100u);
 }
 
 TEST_P(RabbitPublish, a_callback_may_publish_but_not_wait) {
@@ -158,7 +135,7 @@ TEST_P(RabbitPublish, a_callback_may_publish_but_not_wait) {
   });
   EXPECT_NE(waited.get_future().get().why.find("callback"), std::string::npos);
   EXPECT_TRUE(sent.get_future().get().stored());
-  EXPECT_EQ(read_queue(uri(), queue).size(), 2u);
+  EXPECT_EQ(found().size(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, RabbitPublish, testing::Values(Mode::confirm, Mode::transaction), [](const auto& mode) {

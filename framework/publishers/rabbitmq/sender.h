@@ -85,6 +85,7 @@ class Sender {
   void attempt_failed(const std::string& what);
   void look_for_silence(TimePoint now);
   void set_obstacle(const std::string& text);
+  void say(const std::string& what);
 
   const RabbitPublisherOptions options_;
   const Configuration configuration_;
@@ -115,6 +116,7 @@ class Sender {
   std::thread attempt_thread_;
   std::size_t next_address_ = 0;
   int failures_ = 0;
+  std::string last_said_;
   std::mt19937 random_{std::random_device{}()};
   Unresolved unresolved_;
 

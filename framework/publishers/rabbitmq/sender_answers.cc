@@ -149,7 +149,8 @@ std::vector<Sender::Ticket> Sender::take_unanswered() {
 }
 
 void Sender::channel_closed(int code, bool while_publishing, const std::string& said) {
-  runtime::log().warn("rabbitmq {}: the server closed the channel: {}", options_.name, said);
+  say("the server closed the channel: " + said);
+  const bool half_written = writer_.busy();
   amqp_channel_close_ok_t ok{};
   amqp_send_method(connection_->get(), publishing_channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
   if (transactional())
@@ -158,6 +159,8 @@ void Sender::channel_closed(int code, bool while_publishing, const std::string& 
     blame(code, said);
   else
     queue_.back(take_unanswered());
+  // The server still waits for the rest of the message, and takes whatever else comes for an error of the connection.
+  if (half_written) return lost("the server closed the channel within a message");
   try {
     open_publishing_channel(*connection_, options_.mode);
   } catch (const Failure& failure) {

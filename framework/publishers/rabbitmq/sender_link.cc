@@ -69,7 +69,7 @@ void Sender::attempt_failed(const std::string& what) {
   ++failures_;
   next_address_ = (next_address_ + 1) % configuration_.addresses.size();
   const std::string obstacle = "no connection: " + what;
-  if (obstacle != obstacle_) runtime::log().warn("rabbitmq {}: {}; trying on", options_.name, obstacle);
+  say(obstacle + "; trying on");
   set_obstacle(obstacle);
   const double doubled = static_cast<double>(first_pause.count()) * (1 << std::min(failures_, 16));
   const double pause = std::min(doubled, static_cast<double>(longest_pause.count()));
@@ -87,7 +87,7 @@ void Sender::lost(const std::string& why) {
   queue_.back(tickets);
   blocked_.clear();
   waits_for_space_ = more_to_write_ = false;
-  runtime::log().warn("rabbitmq {}: {}; {} unanswered messages will be sent again", options_.name, why, tickets.size());
+  say(why + "; what is unanswered will be sent again (" + std::to_string(tickets.size()) + " messages)");
   set_obstacle("no connection: " + why);
   next_attempt_ = steady_clock::now();
 }
@@ -97,6 +97,13 @@ void Sender::look_for_silence(TimePoint now) {
   if (!oldest || !blocked_.empty() || now - std::max(*oldest, unblocked_at_) < options_.confirm_timeout) return;
   lost("the server has not answered for " + std::to_string(options_.confirm_timeout.count()) +
        " ms (RabbitPublisherOptions::confirm_timeout)");
+}
+
+/// The same thing is said once in a row.
+void Sender::say(const std::string& what) {
+  if (what == last_said_) return;
+  last_said_ = what;
+  runtime::log().warn("rabbitmq {}: {}", options_.name, what);
 }
 
 void Sender::set_obstacle(const std::string& text) {
