@@ -31,9 +31,4 @@ void SendQueue::back(std::span<const Ticket> tickets) {
   on_the_way_ -= tickets.size();
 }
 
-void SendQueue::suspect(std::span<const Ticket> tickets) {
-  back(tickets);
-  suspects_.insert(tickets.begin(), tickets.end());
-}
-
 }  // namespace idem::publish

@@ -33,8 +33,9 @@ class SendQueue {
   void drop(Ticket ticket);
   /// What is on its way got lost: `tickets`, in their order, wait again, before all others.
   void back(std::span<const Ticket> tickets);
-  /// As back(); from now on one at a time until each of these has been answered or dropped.
-  void suspect(std::span<const Ticket> tickets);
+  /// These wait, and may be what the broker will not have: from now on one at a time until each of them has been answered
+  /// or dropped.
+  void suspect(std::span<const Ticket> tickets) { suspects_.insert(tickets.begin(), tickets.end()); }
 
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t on_the_way() const { return on_the_way_; }

@@ -45,6 +45,7 @@ TEST(SendQueue, suspects_go_one_at_a_time_and_nothing_beside_them) {
   send_all(queue);
   queue.add(4);
   queue.answered(1);
+  queue.back(Tickets{2, 3});
   queue.suspect(Tickets{2, 3});
   EXPECT_EQ(send_all(queue), (Tickets{2}));
   queue.answered(2);
@@ -60,6 +61,7 @@ TEST(SendQueue, a_suspect_that_is_dropped_holds_nobody_up) {
   SendQueue queue;
   for (Ticket t : {1, 2}) queue.add(t);
   send_all(queue);
+  queue.back(Tickets{1, 2});
   queue.suspect(Tickets{1, 2});
   queue.drop(1);
   queue.drop(2);
@@ -72,6 +74,7 @@ TEST(SendQueue, a_suspect_on_its_way_can_get_lost_again) {
   SendQueue queue;
   for (Ticket t : {1, 2}) queue.add(t);
   send_all(queue);
+  queue.back(Tickets{1, 2});
   queue.suspect(Tickets{1, 2});
   send_all(queue);
   queue.back(Tickets{1});

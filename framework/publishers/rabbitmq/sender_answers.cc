@@ -172,7 +172,10 @@ void Sender::channel_closed(int code, bool while_publishing, const std::string& 
 // may be stored.
 void Sender::blame(int code, const std::string& said) {
   const std::vector<Ticket> tickets = take_unanswered();
-  if (transactional() || tickets.size() != 1) return queue_.suspect(tickets);
+  if (transactional() || tickets.size() != 1) {
+    queue_.back(tickets);
+    return queue_.suspect(tickets);
+  }
   queue_.answered(tickets[0]);
   book_.settle(tickets[0], Known::refused, "the server refuses the message: " + said + remedy(code));
 }
