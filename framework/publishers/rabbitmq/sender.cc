@@ -5,17 +5,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
-#include <stdexcept>
-#include <system_error>
 
-#include "publishers/message_id.h"
 
 namespace idem::rabbit {
 
@@ -56,12 +50,6 @@ class Cork {
   int socket_ = -1;
 };
 
-int make_event() {
-  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-  return fd;
-}
-
 bool writable(int socket) {
   pollfd ready{socket, POLLOUT, 0};
   return ::poll(&ready, 1, 0) == 1;
@@ -70,33 +58,16 @@ bool writable(int socket) {
 }  // namespace
 
 Sender::Sender(const RabbitPublisherOptions& options)
-    : options_(options),
-      configuration_(configure_publisher(options)),
-      wake_fd_(make_event()),
-      intake_({options.queue_messages, options.queue_bytes, options.wait_for_room}, [this] { wake(); }) {
-  try {
-    if (options_.connect_at_start) connect_at_start();
-    thread_ = std::thread([this] { run(); });
-  } catch (...) {
-    ::close(wake_fd_);
-    throw;
-  }
+    : Engine({options.queue_messages, options.queue_bytes, options.wait_for_room}, options.give_up),
+      options_(options),
+      configuration_(configure_publisher(options)) {
+  if (options_.connect_at_start) connect_at_start();
+  start();
 }
 
-Sender::~Sender() {
-  const Unresolved left = close(options_.close_timeout);
-  if (!left.empty())
-    runtime::log().warn("rabbitmq {}: the publisher ends with {} messages whose fate is unknown and {} that were not sent",
-                        options_.name, left.unknown.size(), left.not_sent.size());
-  ::close(wake_fd_);
-}
+Sender::~Sender() { close_and_log(options_.close_timeout, "rabbitmq " + options_.name); }
 
 // --- callers' side -------------------------------------------------------------------------------------------------
-
-void Sender::refuse(Requests& requests, const std::string& why) {
-  for (Request& request : requests)
-    if (request.done) request.done({Known::refused, request.message.id, why});
-}
 
 /// True: nothing of it is to be sent.
 bool Sender::refuse_defects(Requests& requests) const {
@@ -136,50 +107,38 @@ void Sender::submit(Requests requests) {
     return refuse(requests, "a transaction of " + std::to_string(requests.size()) +
                                 " messages is larger than RabbitPublisherOptions::window, " +
                                 std::to_string(options_.window));
-  if (refuse_defects(requests)) return;
-  if (const auto why_not = intake_.put(requests, /*at_once=*/on_own_thread())) refuse(requests, *why_not);
+  if (!refuse_defects(requests)) hand_over(requests);
 }
-
-bool Sender::flush(std::chrono::milliseconds timeout) { return intake_.wait_until_empty(steady_clock::now() + timeout); }
-
-Unresolved Sender::close(std::chrono::milliseconds timeout) {
-  if (on_own_thread()) throw std::logic_error("RabbitPublisher::close() in a callback would wait for itself");
-  std::lock_guard lock(close_mutex_);
-  if (!thread_.joinable()) return {};
-  intake_.close();
-  intake_.wait_until_empty(steady_clock::now() + timeout);
-  abandon_ = true;
-  wake();
-  thread_.join();
-  return std::move(unresolved_);
-}
-
-void Sender::wake() { eventfd_write(wake_fd_, 1); }
 
 // --- the thread ----------------------------------------------------------------------------------------------------
 
-void Sender::run() {
-  own_thread_ = std::this_thread::get_id();
-  while (!abandon_) {
-    take_in(intake_.take());
-    const TimePoint now = steady_clock::now();
-    if (!connection_) connect(now);
-    if (connection_) read();
-    if (connection_) look_for_silence(now);
-    if (connection_) write();
-    expire(now);
-    book_.release();
-    sleep();
-  }
-  leave();
+void Sender::turn() {
+  take_in();
+  const TimePoint now = steady_clock::now();
+  if (!connection_) connect(now);
+  if (connection_) read();
+  if (connection_) look_for_silence(now);
+  if (connection_) write();
+  expire(now);
+  book_.release();
+  if (!more_to_write_ || waits_for_space_) rest(now);
 }
 
-void Sender::take_in(Requests requests) {
-  const TimePoint deadline = steady_clock::now() + options_.give_up;
-  for (Request& request : requests) {
-    request.deadline = deadline;
-    queue_.add(book_.add(std::move(request)));
-  }
+void Sender::rest(TimePoint now) {
+  TimePoint end = now + std::min<std::chrono::milliseconds>(1s, 500ms * options_.heartbeat.count());
+  if (!connection_ && !attempt_.valid()) end = std::min(end, next_attempt_);
+  const short wanted = static_cast<short>(POLLIN | (waits_for_space_ ? POLLOUT : 0));
+  sleep(end, {connection_ ? connection_->socket() : -1, wanted, 0});
+}
+
+// Half a message may be written, so nothing more can be said on a connection that has unanswered ones.
+void Sender::stop_sending() {
+  writer_.give_up();
+  if (connection_ && window_.outstanding() == 0) connection_->close();
+  connection_.reset();
+  if (attempt_thread_.joinable()) attempt_thread_.join();
+  attempt_ = {};
+  leaving_.reset();
 }
 
 void Sender::write() {
@@ -242,58 +201,15 @@ void Sender::expire(TimePoint now) {
 void Sender::expire_one(Ticket ticket) {
   const bool maybe = book_.find(ticket)->maybe_stored;
   const bool half_written = writer_.busy() && writing_ == ticket;
-  const std::string after = std::to_string(options_.give_up.count()) + " ms (RabbitPublisherOptions::give_up)" +
-                            (obstacle_.empty() ? "" : ": " + obstacle_);
   if (transactional() && !maybe && !committing_ && window_.outstanding() > 0 && !half_written)
-    roll_back("the transaction was rolled back after " + after);
+    roll_back("the transaction was rolled back after " + after_give_up());
   queue_.drop(ticket);
   if (maybe)
-    book_.settle(ticket, Known::unknown, "sent, and no answer came in " + after);
+    book_.settle(ticket, Known::unknown, "sent, and no answer came in " + after_give_up());
   else
-    book_.settle(ticket, Known::refused, "not sent in " + after);
+    book_.settle(ticket, Known::refused, "not sent in " + after_give_up());
   // The channel waits for the rest of it.
   if (half_written) lost("a message could not be written to its end");
-}
-
-void Sender::leave() {
-  for (const Ticket ticket : book_.tickets()) {
-    const Request& request = *book_.find(ticket);
-    const bool maybe = request.maybe_stored;
-    (maybe ? unresolved_.unknown : unresolved_.not_sent).push_back(request.message.id);
-    book_.settle(ticket, maybe ? Known::unknown : Known::refused,
-                 maybe ? "the publisher was closed before an answer came" : "the publisher was closed before it was sent");
-  }
-  // What callers handed over in the last moment.
-  for (Request& request : intake_.take()) {
-    unresolved_.not_sent.push_back(request.message.id);
-    queue_.add(book_.add(std::move(request)));
-  }
-  for (const Ticket ticket : book_.tickets())
-    book_.settle(ticket, Known::refused, "the publisher was closed before it was sent");
-  book_.release();
-  writer_.give_up();
-  if (connection_ && window_.outstanding() == 0) connection_->close();
-  connection_.reset();
-  if (attempt_thread_.joinable()) attempt_thread_.join();
-  attempt_ = {};
-  leaving_.reset();
-}
-
-void Sender::sleep() {
-  if (more_to_write_ && !waits_for_space_) return;
-  Requests come = intake_.take(/*will_sleep=*/true);
-  if (!come.empty()) return take_in(std::move(come));
-
-  const TimePoint now = steady_clock::now();
-  TimePoint end = now + std::min<std::chrono::milliseconds>(1s, options_.heartbeat / 2.0 > 1s ? 1s : 500ms);
-  if (const auto deadline = book_.next_deadline()) end = std::min(end, *deadline);
-  if (!connection_ && !attempt_.valid()) end = std::min(end, next_attempt_);
-  const auto patience = std::chrono::ceil<std::chrono::milliseconds>(end - now).count();
-  const short wanted = static_cast<short>(POLLIN | (waits_for_space_ ? POLLOUT : 0));
-  pollfd events[] = {{wake_fd_, POLLIN, 0}, {connection_ ? connection_->socket() : -1, wanted, 0}};
-  ::poll(events, 2, static_cast<int>(std::max<std::int64_t>(0, patience)));
-  eventfd_t woken = 0;
-  eventfd_read(wake_fd_, &woken);
 }
 
 }  // namespace idem::rabbit

@@ -5,11 +5,9 @@
 //   sender_link.cc     connecting, losing, connecting again
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -18,7 +16,7 @@
 
 #include <idem/rabbitmq_publisher.h>
 
-#include "publishers/book.h"
+#include "publishers/engine.h"
 #include "publishers/rabbitmq/confirm_window.h"
 #include "publishers/rabbitmq/message_writer.h"
 #include "publishers/rabbitmq/publisher_config.h"
@@ -27,43 +25,33 @@ struct amqp_frame_t_;
 
 namespace idem::rabbit {
 
-class Sender {
+class Sender final : public publish::Engine<RabbitOutgoing> {
  public:
   using Request = publish::Request<RabbitOutgoing>;
-  using Requests = std::vector<Request>;
 
   /// Throws as RabbitPublisher's constructor does.
   explicit Sender(const RabbitPublisherOptions& options);
-  ~Sender();
-  Sender(const Sender&) = delete;
-  Sender& operator=(const Sender&) = delete;
+  ~Sender() override;
 
-  // --- any thread
-  /// Takes them together, or gives results at once.
+  /// Takes them together, or gives results at once. Any thread.
   void submit(Requests requests);
-  bool flush(std::chrono::milliseconds timeout);
-  Unresolved close(std::chrono::milliseconds timeout);
-  bool on_own_thread() const { return std::this_thread::get_id() == own_thread_; }
 
  private:
   using TimePoint = publish::TimePoint;
   using Ticket = publish::Ticket;
-  using Known = PublishResult::Known;
   bool transactional() const { return options_.mode == RabbitPublisherOptions::Mode::transaction; }
 
   // --- sender.cc
-  static void refuse(Requests& requests, const std::string& why);
   bool refuse_defects(Requests& requests) const;
-  void run();
-  void take_in(Requests requests);
+  void turn() override;
+  void stop_sending() override;
+  void taken(Ticket ticket) override { queue_.add(ticket); }
   void write();
   bool begin_next();
   void message_written();
   void expire(TimePoint now);
   void expire_one(Ticket ticket);
-  void leave();
-  void sleep();
-  void wake();
+  void rest(TimePoint now);
 
   // --- sender_answers.cc
   void read();
@@ -84,17 +72,12 @@ class Sender {
   void lost(const std::string& why);
   void attempt_failed(const std::string& what);
   void look_for_silence(TimePoint now);
-  void set_obstacle(const std::string& text);
   void say(const std::string& what);
 
   const RabbitPublisherOptions options_;
   const Configuration configuration_;
-  const int wake_fd_;
-  publish::Intake<RabbitOutgoing> intake_;
 
   // --- the thread's own
-  publish::Book<RabbitOutgoing> book_{intake_};
-  publish::SendQueue queue_;
   ConfirmWindow window_;
   std::vector<ConfirmWindow::Settled> settled_;
   MessageWriter writer_;
@@ -110,7 +93,7 @@ class Sender {
   std::optional<ComingBack> coming_back_;
 
   std::unique_ptr<Connection> connection_, leaving_;
-  std::string blocked_, obstacle_;  ///< why the server takes nothing; why nothing moves
+  std::string blocked_;           ///< why the server takes nothing
   TimePoint unblocked_at_{}, next_attempt_{};
   std::future<std::unique_ptr<Connection>> attempt_;
   std::thread attempt_thread_;
@@ -118,12 +101,6 @@ class Sender {
   int failures_ = 0;
   std::string last_said_;
   std::mt19937 random_{std::random_device{}()};
-  Unresolved unresolved_;
-
-  std::mutex close_mutex_;
-  std::atomic<bool> abandon_{false};
-  std::atomic<std::thread::id> own_thread_{};
-  std::thread thread_;
 };
 
 }  // namespace idem::rabbit

@@ -106,9 +106,4 @@ void Sender::say(const std::string& what) {
   runtime::log().warn("rabbitmq {}: {}", options_.name, what);
 }
 
-void Sender::set_obstacle(const std::string& text) {
-  obstacle_ = text;
-  intake_.set_obstacle(text);
-}
-
 }  // namespace idem::rabbit

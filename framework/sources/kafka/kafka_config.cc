@@ -6,8 +6,6 @@
 #include <set>
 #include <stdexcept>
 
-#include "sources/kafka/kafka_properties.h"
-
 namespace idem::kafka {
 namespace {
 

@@ -7,7 +7,7 @@
 
 #include <idem/kafka.h>
 
-#include "sources/kafka/kafka_handles.h"
+#include "sources/kafka/kafka_properties.h"
 
 namespace idem::kafka {
 
