@@ -173,8 +173,7 @@ void Sender::renew(const std::string& why) {
   inside_.clear();
   instance_.reset();
   std::sort(returned_.begin(), returned_.end());
-  if (!returned_.empty())
-    say(why + "; a new producer sends what is unanswered again (" + std::to_string(returned_.size()) + " messages)");
+  if (!returned_.empty()) say(why + "; " + std::to_string(returned_.size()) + " messages have no answer and are kept");
   queue_.back(std::exchange(returned_, {}));
   queue_.suspect(std::exchange(suspects_, {}));
   stop_lanes();
