@@ -14,8 +14,10 @@ c_libraries='librdkafka/|rdkafka|rabbitmq-c/|amqp|sqlite3|libpq|postgresql/'
 # C libraries in .cc files only, each in its own place only.
 while read -r line; do complain "a header includes a C library: $line"; done \
   < <(grep_includes "$c_libraries" framework stores | grep -E '^[^:]+\.h:')
-while read -r line; do complain "rdkafka outside framework/sources/kafka: $line"; done \
-  < <(grep_includes 'librdkafka/|rdkafka' framework stores | grep -v '^framework/sources/kafka/')
+while read -r line; do complain "rdkafka outside its places: $line"; done \
+  < <(grep_includes 'librdkafka/|rdkafka' framework stores | grep -vE '^framework/(sources|publishers)/kafka/')
+while read -r line; do complain "rabbitmq-c outside its places: $line"; done \
+  < <(grep_includes 'rabbitmq-c/|amqp' framework stores | grep -vE '^framework/(sources|publishers)/rabbitmq/')
 while read -r line; do complain "sqlite3 outside stores/sqlite: $line"; done \
   < <(grep_includes 'sqlite3' framework stores | grep -v '^stores/sqlite/')
 
@@ -29,8 +31,8 @@ while read -r line; do complain "the core reads a clock: $line"; done \
 while read -r line; do complain "the framework includes a store's insides: $line"; done \
   < <(grep_includes 'stores/|sqlite/' framework)
 while read -r line; do complain "the runtime includes a source's insides: $line"; done \
-  < <(grep_includes 'sources/|idem/kafka' framework/runtime framework/core)
+  < <(grep_includes 'sources/|publishers/|idem/kafka' framework/runtime framework/core)
 while read -r line; do complain "a public header includes a private one: $line"; done \
-  < <(grep_includes '(core|runtime|sources|memory|sqlite)/' framework/include stores/include)
+  < <(grep_includes '(core|runtime|sources|publishers|memory|sqlite)/' framework/include stores/include)
 
 exit $bad

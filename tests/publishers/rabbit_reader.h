@@ -16,11 +16,27 @@
 namespace idem::test {
 
 struct FoundMessage {
-  std::string id, payload;  ///< of a payload over 1,000 bytes: "#" and its size
+  std::string id, payload;  ///< of a payload over 1,000 bytes what abridged() makes of it
   int delivery_mode = 0;
   std::int64_t timestamp = 0;
   std::string headers;      ///< as JSON, with names in order
 };
+
+/// Its size, the bytes around each of its 64 KiB, and its end.
+inline std::string abridged(const std::string& payload) {
+  std::string text = "#" + std::to_string(payload.size()) + " ";
+  for (std::size_t i = 65'536; i < payload.size(); i += 65'536) text += payload.substr(i - 4, 8);
+  return text + payload.substr(payload.size() - 8);
+}
+
+/// No two neighbourhoods in it are alike.
+inline std::string varied(std::size_t size) {
+  std::string payload;
+  payload.reserve(size + 16);
+  for (std::size_t i = 0; payload.size() < size; ++i) payload += std::to_string(i) + ",";
+  payload.resize(size);
+  return payload;
+}
 
 /// Why it cannot be done here; nullopt if it can.
 inline std::optional<std::string> no_pika() {
@@ -39,7 +55,9 @@ while True:
     method, p, body = channel.basic_get(sys.argv[2], auto_ack=False)
     if method is None: break
     channel.basic_ack(method.delivery_tag)
-    text = body.hex() if len(body) <= 1000 else ('#%d' % len(body)).encode().hex()
+    if len(body) > 1000:
+        body = b'#%d ' % len(body) + b''.join(body[i-4:i+4] for i in range(65536, len(body), 65536)) + body[-8:]
+    text = body.hex()
     print((p.message_id or '').encode().hex() or '-', text or '-', p.delivery_mode or 0, p.timestamp or 0,
           json.dumps(p.headers or {}, sort_keys=True))
 connection.close()

@@ -93,7 +93,14 @@ void Sender::taken(Ticket ticket) {
 }
 
 void Sender::open(TimePoint now) {
-  if (now >= next_instance_) instance_ = std::make_unique<Instance>(configuration_, wake_fd());
+  if (now < next_instance_) return;
+  try {
+    instance_ = std::make_unique<Instance>(configuration_, wake_fd());
+  } catch (const std::exception& e) {  // no threads, no memory
+    say(e.what());
+    set_obstacle(e.what());
+    next_instance_ = now + longest_pause;
+  }
 }
 
 void Sender::produce(TimePoint now) {

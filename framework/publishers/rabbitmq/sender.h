@@ -61,7 +61,7 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   void settle_answered();
   void channel_closed(int code, bool while_publishing, const std::string& text);
   void blame(int code, const std::string& text);
-  void blame_transaction(bool while_publishing, const std::string& text);
+  void blame_transaction(int code, bool while_publishing, const std::string& text);
   void roll_back(const std::string& why);
   std::vector<Ticket> take_unanswered();
 
@@ -85,6 +85,7 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   bool waits_for_space_ = false;  ///< the socket takes nothing at the moment
   bool more_to_write_ = false;
   bool committing_ = false, rolling_back_ = false;  ///< transaction: the answer is awaited
+  TimePoint rolling_back_since_{};
   struct ComingBack {
     std::string why, id;
     std::uint64_t missing = 0;    ///< bytes of the body still to come

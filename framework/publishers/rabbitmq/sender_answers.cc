@@ -108,7 +108,10 @@ void Sender::take_method(const amqp_frame_t& frame) {
       amqp_connection_close_ok_t ok{};
       amqp_send_method(connection_->get(), 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
       settle_answered();
-      if (is_over_a_message(code)) blame(code, said);
+      if (transactional())
+        blame_transaction(code, closed.class_id == AMQP_BASIC_CLASS, said);
+      else if (is_over_a_message(code))
+        blame(code, said);
       return lost("the server closed the connection: " + said);
     }
     case AMQP_CONNECTION_BLOCKED_METHOD:
@@ -154,7 +157,7 @@ void Sender::channel_closed(int code, bool while_publishing, const std::string& 
   amqp_channel_close_ok_t ok{};
   amqp_send_method(connection_->get(), publishing_channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
   if (transactional())
-    blame_transaction(while_publishing, said);
+    blame_transaction(code, while_publishing, said);
   else if (is_over_a_message(code))
     blame(code, said);
   else
@@ -172,7 +175,7 @@ void Sender::channel_closed(int code, bool while_publishing, const std::string& 
 // may be stored.
 void Sender::blame(int code, const std::string& said) {
   const std::vector<Ticket> tickets = take_unanswered();
-  if (transactional() || tickets.size() != 1) {
+  if (tickets.size() != 1) {
     queue_.back(tickets);
     return queue_.suspect(tickets);
   }
@@ -182,8 +185,9 @@ void Sender::blame(int code, const std::string& said) {
 
 // Refused before the commit was looked at, nothing of the transaction is stored. Refused at the commit, each queue has
 // decided for itself.
-void Sender::blame_transaction(bool while_publishing, const std::string& said) {
+void Sender::blame_transaction(int code, bool while_publishing, const std::string& said) {
   const std::vector<Ticket> tickets = take_unanswered();
+  if (!while_publishing && !is_over_a_message(code)) return queue_.back(tickets);
   const bool certain = while_publishing || tickets.size() == 1;
   const std::string why = certain ? "the server refuses the transaction: " + said
                                   : "the server completed the transaction in part: " + said;
@@ -208,6 +212,7 @@ void Sender::roll_back(const std::string& why) {
     book_.settle(ticket, Known::refused, why);
   }
   rolling_back_ = true;
+  rolling_back_since_ = steady_clock::now();
   amqp_tx_rollback_t rollback{};
   if (const int status = amqp_send_method(connection_->get(), publishing_channel, AMQP_TX_ROLLBACK_METHOD, &rollback);
       status != AMQP_STATUS_OK)

@@ -1,6 +1,7 @@
 // Connecting, losing, connecting again.
 #include <algorithm>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "publishers/rabbitmq/sender.h"
@@ -58,11 +59,16 @@ void Sender::connect(TimePoint now) {
         old.reset();
         return connect_publisher(configuration_, address, options_.mode);
       });
-  attempt_ = task.get_future();
-  attempt_thread_ = std::thread([this, task = std::move(task)]() mutable {
-    task();
-    wake();
-  });
+  std::future<std::unique_ptr<Connection>> result = task.get_future();
+  try {
+    attempt_thread_ = std::thread([this, task = std::move(task)]() mutable {
+      task();
+      wake();
+    });
+    attempt_ = std::move(result);
+  } catch (const std::system_error& e) {
+    attempt_failed(std::string("no thread to connect with: ") + e.what());
+  }
 }
 
 void Sender::attempt_failed(const std::string& what) {
@@ -93,7 +99,7 @@ void Sender::lost(const std::string& why) {
 }
 
 void Sender::look_for_silence(TimePoint now) {
-  const auto oldest = window_.oldest();
+  const auto oldest = rolling_back_ ? rolling_back_since_ : window_.oldest();
   if (!oldest || !blocked_.empty() || now - std::max(*oldest, unblocked_at_) < options_.confirm_timeout) return;
   lost("the server has not answered for " + std::to_string(options_.confirm_timeout.count()) +
        " ms (RabbitPublisherOptions::confirm_timeout)");
