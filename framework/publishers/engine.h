@@ -57,13 +57,15 @@ class Engine {
   }
   virtual ~Engine() { ::close(wake_fd_); }
 
-  void start() { thread_ = std::thread([this] { run(); }); }
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
   /// close() for a destructor: what is left behind is logged.
   void close_and_log(std::chrono::milliseconds timeout, const std::string& name) {
     const Unresolved left = close(timeout);
     if (!left.empty())
-      runtime::log().warn("{}: the publisher ends with {} messages whose fate is unknown and {} that were not sent", name,
-                          left.unknown.size(), left.not_sent.size());
+      runtime::log().warn("{}: the publisher ends with {} messages whose fate is unknown and {} that were not sent",
+                          name, left.unknown.size(), left.not_sent.size());
   }
 
   static void refuse(Requests& requests, const std::string& why) {
@@ -134,8 +136,9 @@ class Engine {
       const Request<Message>& request = *book_.find(ticket);
       const bool maybe = request.maybe_stored;
       (maybe ? unresolved_.unknown : unresolved_.not_sent).push_back(request.message.id);
-      book_.settle(ticket, maybe ? Known::unknown : Known::refused,
-                   maybe ? "the publisher was closed before an answer came" : "the publisher was closed before it was sent");
+      book_.settle(
+          ticket, maybe ? Known::unknown : Known::refused,
+          maybe ? "the publisher was closed before an answer came" : "the publisher was closed before it was sent");
     }
     book_.release();
   }

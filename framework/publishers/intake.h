@@ -82,8 +82,7 @@ class Intake {
  private:
   // A single batch larger than all of the room is let in when there is nothing else.
   bool fits(std::size_t messages, std::size_t bytes) const {
-    return held_messages_ == 0 ||
-           (held_messages_ + messages <= room_.messages && held_bytes_ + bytes <= room_.bytes);
+    return held_messages_ == 0 || (held_messages_ + messages <= room_.messages && held_bytes_ + bytes <= room_.bytes);
   }
 
   const Room room_;

@@ -16,7 +16,8 @@ std::string new_message_id() {
   if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
     throw std::system_error(errno, std::generic_category(), "getrandom");
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-  const auto now = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
+  const auto now =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
   for (int i = 0; i < 6; ++i) bytes[i] = static_cast<unsigned char>(now >> (40 - 8 * i));
   bytes[6] = 0x70 | (bytes[6] & 0x0f);  // version 7
   bytes[8] = 0x80 | (bytes[8] & 0x3f);  // the variant of RFC 9562

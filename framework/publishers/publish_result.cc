@@ -4,10 +4,14 @@ namespace idem {
 
 const char* to_string(PublishResult::Known known) {
   switch (known) {
-    case PublishResult::Known::stored: return "stored";
-    case PublishResult::Known::refused: return "refused";
-    case PublishResult::Known::returned: return "returned";
-    case PublishResult::Known::unknown: return "unknown";
+    case PublishResult::Known::stored:
+      return "stored";
+    case PublishResult::Known::refused:
+      return "refused";
+    case PublishResult::Known::returned:
+      return "returned";
+    case PublishResult::Known::unknown:
+      return "unknown";
   }
   return "";
 }

@@ -1,7 +1,7 @@
 // In which order messages are sent and sent again, and how the one that a broker will not have is found.
 //
-// A broker may refuse one message by closing the channel or failing the batch it was in, without saying which message it
-// was. Then everything unanswered is suspected and sent again one at a time: the one that is alone when the refusal
+// A broker may refuse one message by closing the channel or failing the batch it was in, without saying which message
+// it was. Then everything unanswered is suspected and sent again one at a time: the one that is alone when the refusal
 // comes is the one.
 //
 // Pure: no clock, no thread, no broker.
@@ -33,8 +33,8 @@ class SendQueue {
   void drop(Ticket ticket);
   /// What is on its way got lost: `tickets`, in their order, wait again, before all others.
   void back(std::span<const Ticket> tickets);
-  /// These wait, and may be what the broker will not have: from now on one at a time until each of them has been answered
-  /// or dropped.
+  /// These wait, and may be what the broker will not have: from now on one at a time until each of them has been
+  /// answered or dropped.
   void suspect(std::span<const Ticket> tickets) { suspects_.insert(tickets.begin(), tickets.end()); }
 
   std::size_t waiting() const { return waiting_.size(); }

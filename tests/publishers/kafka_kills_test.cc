@@ -21,6 +21,7 @@ TEST_F(KafkaKills, nothing_confirmed_is_missing_and_every_key_is_in_order) {
   create_topic(3);
   KafkaPublisherOptions o = options();
   o.queue_messages = 2'000;
+  o.wait_for_room = 300s;  // longer than any restart, or the stream is refused for lack of room
   KafkaPublisher publisher(o);
   std::mutex mutex;
   std::set<std::string> stored;

@@ -67,8 +67,11 @@ TEST(KafkaPublisherOptions, members_that_are_wrong) {
 }
 
 TEST(KafkaPublisherOptions, saying_what_is_so_anyway_is_allowed) {
-  KafkaPublisher publisher(options({{"acks", "all"}, {"enable.idempotence", "TRUE"}, {"retries", "2147483647"},
-                                    {"linger.ms", "1"}, {"partitioner", "consistent_random"}}));
+  KafkaPublisher publisher(options({{"acks", "all"},
+                                    {"enable.idempotence", "TRUE"},
+                                    {"retries", "2147483647"},
+                                    {"linger.ms", "1"},
+                                    {"partitioner", "consistent_random"}}));
 }
 
 TEST(KafkaPublisherOptions, without_a_broker_it_says_so_in_time_and_when_there_is_no_room) {

@@ -34,8 +34,8 @@ TEST_F(KafkaPublish, null_and_empty_are_not_the_same) {
   KafkaPublisherOptions o = options();
   o.id_header = "my-id";
   KafkaPublisher publisher(o);
-  const auto results = publisher.publish_all({{.topic = topic, .key = "", .payload = ""},
-                                              {.topic = topic, .key = std::nullopt, .payload = std::nullopt}});
+  const auto results = publisher.publish_all(
+      {{.topic = topic, .key = "", .payload = ""}, {.topic = topic, .key = std::nullopt, .payload = std::nullopt}});
   for (const auto& result : results) EXPECT_TRUE(result.stored()) << result.why;
   const auto there = found();
   ASSERT_EQ(there.size(), 2u);
@@ -58,7 +58,8 @@ TEST_F(KafkaPublish, a_key_goes_to_one_partition_in_order) {
   for (auto& result : results) EXPECT_TRUE(result.get().stored());
   std::map<std::string, int> partitions, latest;
   for (const auto& record : found()) {
-    EXPECT_TRUE(partitions.emplace(*record.key, *record.partition).second || partitions[*record.key] == record.partition);
+    EXPECT_TRUE(partitions.emplace(*record.key, *record.partition).second ||
+                partitions[*record.key] == record.partition);
     const int number = std::stoi(id_of(record));
     EXPECT_TRUE(!latest.contains(*record.key) || latest[*record.key] == number - 20) << number;
     latest[*record.key] = number;

@@ -30,7 +30,9 @@ inline std::string id_of(const StoredRecord& record, const std::string& header =
 struct KafkaPublishing {
   virtual ~KafkaPublishing() = default;
   virtual KafkaBroker& broker() { return KafkaBroker::shared(); }
-  void create_topic(int partitions, const KafkaConfig& config = {}) { broker().create_topic(topic, partitions, config); }
+  void create_topic(int partitions, const KafkaConfig& config = {}) {
+    broker().create_topic(topic, partitions, config);
+  }
   KafkaPublisherOptions options() {
     KafkaPublisherOptions o;
     o.properties = {{"bootstrap.servers", broker().bootstrap()},
@@ -39,7 +41,8 @@ struct KafkaPublishing {
     return o;
   }
   std::vector<StoredRecord> found() { return KafkaClient(broker().bootstrap()).read_all(topic); }
-  /// Ids are numbers, given in rising order. In each key they first appear in that order, and there are `count` of them.
+  /// Ids are numbers, given in rising order. In each key they first appear in that order, and there are `count` of
+  /// them.
   void expect_in_order(const std::set<std::string>& keys, std::size_t count) {
     std::map<std::string, int> latest;
     std::set<std::string> seen;
@@ -52,7 +55,8 @@ struct KafkaPublishing {
         continue;
       }
       const int number = std::stoi(id);
-      EXPECT_TRUE(!latest.contains(*record.key) || latest[*record.key] < number) << number << " after " << latest[*record.key];
+      EXPECT_TRUE(!latest.contains(*record.key) || latest[*record.key] < number)
+          << number << " after " << latest[*record.key];
       latest[*record.key] = number;
     }
     EXPECT_EQ(seen.size(), count);

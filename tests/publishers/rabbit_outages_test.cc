@@ -98,9 +98,10 @@ TEST_P(RabbitKills, nothing_confirmed_is_missing_after_the_server_was_killed) {
   RabbitPublisherOptions o = options(std::get<0>(GetParam()));
   o.topology.queues[0].type = std::get<1>(GetParam());
   o.queue_messages = 1'000;
+  o.wait_for_room = 300s;  // longer than any restart, or the stream is refused for lack of room
   RabbitPublisher publisher(o);
-  // A quorum queue of RabbitMQ 3.10 that is killed within a second of its declaration never finds its leader again: what
-  // it registers itself in is written late.
+  // A quorum queue of RabbitMQ 3.10 that is killed within a second of its declaration never finds its leader again:
+  // what it registers itself in is written late.
   std::this_thread::sleep_for(3s);
   Stream stream(publisher, message(std::string(300, 'x')));
   for (int kill = 0; kill < 2; ++kill) {
@@ -124,6 +125,7 @@ TEST_F(RabbitOutages, a_wire_that_is_cut_again_and_again) {
   TcpProxy wire(broker().port());
   RabbitPublisherOptions o = options();
   o.uri = "amqp://127.0.0.1:" + std::to_string(wire.port());
+  o.wait_for_room = 300s;
   RabbitPublisher publisher(o);
   Stream stream(publisher, message(std::string(2'000, 'x')));
   for (int cut = 0; cut < 5; ++cut) {
@@ -202,7 +204,8 @@ TEST_F(RabbitOutages, destroyed_with_confirms_outstanding_it_logs_how_many) {
   }
   broker().resume();
   for (auto& result : results) EXPECT_EQ(result.get().known, Known::unknown);
-  EXPECT_NE(logged().str().find("destroyed: the publisher ends with 7 messages whose fate is unknown"), std::string::npos);
+  EXPECT_NE(logged().str().find("destroyed: the publisher ends with 7 messages whose fate is unknown"),
+            std::string::npos);
   EXPECT_EQ(logged().str().find("top secret"), std::string::npos);
 }
 

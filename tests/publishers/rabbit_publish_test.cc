@@ -106,8 +106,8 @@ TEST_P(RabbitPublish, the_same_id_twice_in_the_air_is_two_messages_with_two_answ
   RabbitPublisher publisher(options());
   std::vector<std::future<PublishResult>> results;
   for (int i = 0; i < 20; ++i)
-    results.push_back(publisher.publish_async(
-        {.routing_key = i % 2 ? queue : "nobody-reads-this", .payload = "x", .id = "same"}));
+    results.push_back(
+        publisher.publish_async({.routing_key = i % 2 ? queue : "nobody-reads-this", .payload = "x", .id = "same"}));
   for (int i = 0; i < 20; ++i) EXPECT_EQ(results[i].get().known, i % 2 ? Known::stored : Known::returned) << i;
   EXPECT_EQ(found().size(), 10u);
 }
@@ -139,9 +139,8 @@ TEST_P(RabbitPublish, a_callback_may_publish_but_not_wait) {
   EXPECT_EQ(found().size(), 2u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, RabbitPublish, testing::Values(Mode::confirm, Mode::transaction), [](const auto& mode) {
-  return mode.param == Mode::confirm ? "confirm" : "transaction";
-});
+INSTANTIATE_TEST_SUITE_P(Modes, RabbitPublish, testing::Values(Mode::confirm, Mode::transaction),
+                         [](const auto& mode) { return mode.param == Mode::confirm ? "confirm" : "transaction"; });
 
 }  // namespace
 }  // namespace idem::test

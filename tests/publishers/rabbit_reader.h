@@ -19,7 +19,7 @@ struct FoundMessage {
   std::string id, payload;  ///< of a payload over 1,000 bytes what abridged() makes of it
   int delivery_mode = 0;
   std::int64_t timestamp = 0;
-  std::string headers;      ///< as JSON, with names in order
+  std::string headers;  ///< as JSON, with names in order
 };
 
 /// Its size, the bytes around each of its 64 KiB, and its end.
@@ -66,13 +66,15 @@ connection.close()
   if (!finished.status.ok()) throw std::runtime_error("pika: " + finished.output);
   const auto plain = [](const std::string& hex) {
     std::string text;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+      text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
     return hex == "-" ? std::string() : text;
   };
   std::vector<FoundMessage> found;
   std::istringstream lines(finished.output);
   std::string id, payload;
-  for (FoundMessage m; lines >> id >> payload >> m.delivery_mode >> m.timestamp && std::getline(lines >> std::ws, m.headers);) {
+  for (FoundMessage m;
+       lines >> id >> payload >> m.delivery_mode >> m.timestamp && std::getline(lines >> std::ws, m.headers);) {
     m.id = plain(id);
     m.payload = plain(payload);
     found.push_back(m);

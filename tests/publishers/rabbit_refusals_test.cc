@@ -16,7 +16,8 @@ struct RabbitRefusals : testing::Test, RabbitPublishing {
 
 void expect(const PublishResult& result, Known known, std::initializer_list<const char*> words) {
   EXPECT_EQ(result.known, known) << to_string(result.known) << ": " << result.why;
-  for (const char* word : words) EXPECT_NE(result.why.find(word), std::string::npos) << word << " is not in: " << result.why;
+  for (const char* word : words)
+    EXPECT_NE(result.why.find(word), std::string::npos) << word << " is not in: " << result.why;
 }
 
 TEST_F(RabbitRefusals, what_no_queue_takes_is_returned_though_it_is_acked) {
@@ -64,7 +65,8 @@ TEST_F(RabbitRefusals, a_transaction_with_one_bad_message_stores_none) {
   for (const auto& result : publisher.publish_all(batch)) expect(result, Known::refused, {"no-such-exchange"});
   batch[10].exchange.clear();
   batch[10].id = std::string(256, 'i');
-  for (const auto& result : publisher.publish_all(batch)) expect(result, Known::refused, {"nothing of the transaction", "256"});
+  for (const auto& result : publisher.publish_all(batch))
+    expect(result, Known::refused, {"nothing of the transaction", "256"});
   batch[10].id = batch[11].id = "twice";
   for (const auto& result : publisher.publish_all(batch)) expect(result, Known::refused, {"twice"});
   batch[10].id = "once";
@@ -118,8 +120,10 @@ TEST_F(RabbitRefusals, a_full_queue_refuses_with_a_nack) {
     std::map<std::string, int> ids;
     for (auto& result : results) {
       const PublishResult r = result.get();
-      if (r.stored()) ++ids[r.id];
-      else expect(r, Known::refused, {mode == Mode::confirm ? "reject-publish" : "partial"});
+      if (r.stored())
+        ++ids[r.id];
+      else
+        expect(r, Known::refused, {mode == Mode::confirm ? "reject-publish" : "partial"});
     }
     EXPECT_EQ(ids.size(), 3u);
     EXPECT_EQ(count_ids(read_queue(uri(), small)), ids);
@@ -161,11 +165,14 @@ TEST_F(RabbitSmallMessages, too_large_for_the_server_is_refused_and_its_neighbou
   RabbitPublisher publisher(options());
   std::vector<std::future<PublishResult>> results;
   for (int i = 0; i < 50; ++i)
-    results.push_back(publisher.publish_async(message(std::string(i % 10 == 5 ? 3 << 20 : 1'000, 'x'), std::to_string(i))));
+    results.push_back(
+        publisher.publish_async(message(std::string(i % 10 == 5 ? 3 << 20 : 1'000, 'x'), std::to_string(i))));
   for (int i = 0; i < 50; ++i) {
     const PublishResult result = results[i].get();
-    if (i % 10 == 5) expect(result, Known::refused, {"size", "larger"});
-    else EXPECT_TRUE(result.stored()) << i << ": " << result.why;
+    if (i % 10 == 5)
+      expect(result, Known::refused, {"size", "larger"});
+    else
+      EXPECT_TRUE(result.stored()) << i << ": " << result.why;
   }
   EXPECT_EQ(count_ids(found()).size(), 45u);
 }

@@ -4,14 +4,14 @@
 //   if (auto result = publisher.publish({.topic = "orders", .key = "customer-7", .payload = "…"}); !result.stored()) …
 //
 // An idempotent producer with acks=all. Every message carries its id in a header. A message without an answer, or of a
-// producer that failed for good, is sent again with the same id by a new producer: the log may then hold it twice, and a
-// consumer on idem drops the copy.
+// producer that failed for good, is sent again with the same id by a new producer: the log may then hold it twice, and
+// a consumer on idem drops the copy.
 //
-// Order: messages with the same topic and key (or the same topic and partition, if that is given) are a *lane*. If one of
-// a lane ends as unknown, or the topic refuses it, the lane stops: nothing behind it is sent, and all of it is refused
-// until resume(). So what is in the log never has a gap that nobody was told of. A refusal that is about one message only
-// (too large, an invalid record) ends that one and leaves its lane running. A message with neither key nor partition is a
-// lane of its own.
+// Order: messages with the same topic and key (or the same topic and partition, if that is given) are a *lane*. If one
+// of a lane ends as unknown, or the topic refuses it, the lane stops: nothing behind it is sent, and all of it is
+// refused until resume(). So what is in the log never has a gap that nobody was told of. A refusal that is about one
+// message only (too large, an invalid record) ends that one and leaves its lane running. A message with neither key nor
+// partition is a lane of its own.
 //
 // One thread of its own beside librdkafka's. Every method may be called from any thread at any time.
 #pragma once
@@ -38,23 +38,23 @@ struct KafkaOutgoing {
   std::optional<std::string> payload = "";  ///< nullopt: a null payload (tombstone)
   std::string id;                           ///< empty: a UUID is made; the result tells it
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;  ///< a nullopt value is Kafka's null
-  std::optional<std::int32_t> partition;    ///< instead of the one that the key's hash chooses
-  std::optional<Timestamp> timestamp;       ///< nullopt: now
+  std::optional<std::int32_t> partition;  ///< instead of the one that the key's hash chooses
+  std::optional<Timestamp> timestamp;     ///< nullopt: now
 };
 
 struct KafkaPublisherOptions {
   /// librdkafka properties, passed through. Required: bootstrap.servers. Refused by name: properties that do not exist,
   /// have a bad value, or break the promise (acks=1, enable.idempotence=false, delivery.timeout.ms, …).
-  /// Set for you unless given: partitioner=murmur2_random (a key goes where Java's clients put it), and librdkafka's queue
-  /// limits from those below.
+  /// Set for you unless given: partitioner=murmur2_random (a key goes where Java's clients put it), and librdkafka's
+  /// queue limits from those below.
   std::map<std::string, std::string> properties;
   /// Names the client (client.id "idem-…") and the log lines.
   std::string name = "publisher";
   /// The header with the message's id: what a consumer names in id_from_header().
   std::string id_header = "message-id";
 
-  /// What may be in hand without a result, sent or not. When it is full, publishing waits `wait_for_room` and is refused
-  /// then; 0: at once.
+  /// What may be in hand without a result, sent or not. When it is full, publishing waits `wait_for_room` and is
+  /// refused then; 0: at once.
   std::size_t queue_messages = 100'000, queue_bytes = 64 << 20;
   std::chrono::milliseconds wait_for_room{10'000};
 
@@ -95,15 +95,15 @@ class KafkaPublisher {
 
   /// The lanes that have stopped and not been resumed.
   std::vector<StoppedLane> stopped() const;
-  /// Lets a lane run again: call it when you have sent again, or given up, what ended as unknown or refused. False: it has
-  /// not stopped. Give `key` or `partition` as the messages have them.
+  /// Lets a lane run again: call it when you have sent again, or given up, what ended as unknown or refused. False: it
+  /// has not stopped. Give `key` or `partition` as the messages have them.
   bool resume(const std::string& topic, const std::optional<std::string>& key,
               std::optional<std::int32_t> partition = std::nullopt);
 
   /// Waits for the results of all that was published before; false: not all of them came in time.
   [[nodiscard]] bool flush(std::chrono::milliseconds timeout);
-  /// Takes nothing more, waits for what is in hand, and answers with what has no good end by then. The second time: empty.
-  /// Not from a callback (std::logic_error).
+  /// Takes nothing more, waits for what is in hand, and answers with what has no good end by then. The second time:
+  /// empty. Not from a callback (std::logic_error).
   Unresolved close(std::chrono::milliseconds timeout);
 
  private:

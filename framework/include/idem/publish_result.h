@@ -7,8 +7,9 @@
 
 namespace idem {
 
-/// A value that says what is known, not what is hoped. `refused` and `returned` are certain: sending the message again is
-/// no duplicate. After `unknown` it may be one: send it again with the same id, and a consumer on idem drops the copy.
+/// A value that says what is known, not what is hoped. `refused` and `returned` are certain: sending the message again
+/// is no duplicate. After `unknown` it may be one: send it again with the same id, and a consumer on idem drops the
+/// copy.
 struct [[nodiscard]] PublishResult {
   enum class Known {
     stored,    ///< the broker has taken responsibility for it

@@ -4,8 +4,8 @@
 //   if (auto result = publisher.publish({.routing_key = "orders", .payload = "…"}); !result.stored()) …
 //
 // Every message is persistent (delivery_mode 2), mandatory, and carries a message_id and a timestamp. A message without
-// an answer is sent again with the same message_id, on a new connection, until its time is over: the queue may then hold
-// it twice, and a consumer on idem drops the copy. Order is kept, but for such copies.
+// an answer is sent again with the same message_id, on a new connection, until its time is over: the queue may then
+// hold it twice, and a consumer on idem drops the copy. Order is kept, but for such copies.
 //
 // One connection and one thread of its own. Every method may be called from any thread at any time, but close() only
 // once others have stopped publishing or bear that they are refused.
@@ -29,13 +29,13 @@ namespace idem {
 
 /// A message to be sent. Names and properties are at most 255 bytes, as AMQP has them; a longer one is refused.
 struct RabbitOutgoing {
-  std::string exchange;               ///< "": the default exchange, where the routing key is the queue's name
+  std::string exchange;  ///< "": the default exchange, where the routing key is the queue's name
   std::string routing_key;
   std::string payload;
-  std::string id;                     ///< message_id. Empty: a UUID is made; the result tells it
+  std::string id;  ///< message_id. Empty: a UUID is made; the result tells it
   RabbitArguments headers;
   std::string content_type, content_encoding, correlation_id, reply_to, type, app_id;
-  std::optional<Timestamp> timestamp; ///< whole seconds reach the server. nullopt: now
+  std::optional<Timestamp> timestamp;                   ///< whole seconds reach the server. nullopt: now
   std::optional<std::chrono::milliseconds> expiration;  ///< dropped or dead-lettered when it has waited this long
   std::optional<std::uint8_t> priority;
 };
@@ -56,15 +56,17 @@ struct RabbitPublisherOptions {
 
   enum class Mode {
     confirm,      ///< the server confirms each message; many are on their way at once
-    transaction,  ///< tx.select: a message, or a batch of publish_all(), is one transaction. One round trip each, hundreds
-                  ///< of times slower. A batch is whole in each queue or absent; RabbitMQ does not promise it across queues
+    transaction,  ///< tx.select: a message, or a batch of publish_all(), is one transaction. One round trip each,
+                  ///< hundreds of times slower. A batch is whole in each queue or absent; RabbitMQ does not promise it
+                  ///< across queues
   };
   Mode mode = Mode::confirm;
 
   /// Messages sent and not answered, at most.
   std::size_t window = 2'000;
-  /// What may be in hand without a result, sent or not. When it is full, publishing waits `wait_for_room` and is refused
-  /// then; 0: at once. While the server blocks publishers (low on memory or disk) nothing is sent, so this fills up.
+  /// What may be in hand without a result, sent or not. When it is full, publishing waits `wait_for_room` and is
+  /// refused then; 0: at once. While the server blocks publishers (low on memory or disk) nothing is sent, so this
+  /// fills up.
   std::size_t queue_messages = 10'000, queue_bytes = 64 << 20;
   std::chrono::milliseconds wait_for_room{10'000};
 

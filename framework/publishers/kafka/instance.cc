@@ -91,8 +91,12 @@ Instance::Taken Instance::produce(const KafkaOutgoing& message, publish::Ticket 
     return Taken::yes;
   }
   if (rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__QUEUE_FULL) return Taken::full;
-  refusal = {ticket, rd_kafka_error_code(error.get()), false, false,
-             redact(rd_kafka_error_string(error.get()), configuration_.secrets), true};
+  refusal = {ticket,
+             rd_kafka_error_code(error.get()),
+             false,
+             false,
+             redact(rd_kafka_error_string(error.get()), configuration_.secrets),
+             true};
   return Taken::no;
 }
 
@@ -102,8 +106,7 @@ void Instance::take_answers(std::vector<Delivery>& deliveries) {
       while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event.get())) {
         const rd_kafka_msg_status_t status = rd_kafka_message_status(message);
         deliveries.push_back({reinterpret_cast<publish::Ticket>(message->_private), message->err,
-                              status == RD_KAFKA_MSG_STATUS_PERSISTED,
-                              status == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED,
+                              status == RD_KAFKA_MSG_STATUS_PERSISTED, status == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED,
                               message->err ? rd_kafka_err2str(message->err) : "", false});
       }
     } else if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) {

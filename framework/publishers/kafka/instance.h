@@ -12,11 +12,11 @@ namespace idem::kafka {
 
 struct Delivery {
   publish::Ticket ticket = 0;
-  int error = 0;             ///< a rd_kafka_resp_err_t
-  bool persisted = false;    ///< it is in the log
-  bool maybe = false;        ///< it may be in the log
-  std::string text;          ///< what went wrong
-  bool at_once = false;      ///< said before it was sent, so it is about this message and no other
+  int error = 0;           ///< a rd_kafka_resp_err_t
+  bool persisted = false;  ///< it is in the log
+  bool maybe = false;      ///< it may be in the log
+  std::string text;        ///< what went wrong
+  bool at_once = false;    ///< said before it was sent, so it is about this message and no other
 };
 
 class Instance {

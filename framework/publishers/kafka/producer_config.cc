@@ -30,7 +30,8 @@ constexpr Rule rules[] = {
     {"message.send.max.retries", "2147483647",
      "a message that is given up leaves a gap; leave it out and use KafkaPublisherOptions::give_up"},
     {"message.timeout.ms", "0",
-     "(also called delivery.timeout.ms) librdkafka would drop the message and send those behind it; leave it out and use "
+     "(also called delivery.timeout.ms) librdkafka would drop the message and send those behind it; leave it out and "
+     "use "
      "KafkaPublisherOptions::delivery_timeout and give_up, which stop the lane"},
     {"queuing.strategy", "fifo", "it changes the order; leave it out"},
     {"delivery.report.only.error", "false", "nobody would know what is stored; leave it out"},

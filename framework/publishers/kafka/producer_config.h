@@ -13,7 +13,7 @@ namespace idem::kafka {
 struct ProducerConfiguration {
   Conf conf;
   std::vector<std::string> secrets;
-  std::string name;       ///< for people: "kafka publisher"
+  std::string name;  ///< for people: "kafka publisher"
   std::string id_header;
 };
 

@@ -43,7 +43,8 @@ void Sender::submit(Requests requests) {
   for (Request& request : requests) {
     KafkaOutgoing& message = request.message;
     if (message.id.empty()) message.id = publish::new_message_id();
-    if (!message.timestamp) message.timestamp = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    if (!message.timestamp)
+      message.timestamp = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     request.size = size_of(message);
     std::string defect = defect_of(message, configuration_.id_header);
     if (defect.empty()) continue;
@@ -85,8 +86,10 @@ void Sender::taken(Ticket ticket) {
   std::string stopped;
   if (lane) {
     std::lock_guard lock(lanes_mutex_);
-    if (const std::string* why = lanes_.stopped(*lane)) stopped = *why;
-    else lanes_.add(ticket, *lane);
+    if (const std::string* why = lanes_.stopped(*lane))
+      stopped = *why;
+    else
+      lanes_.add(ticket, *lane);
   }
   if (stopped.empty()) return queue_.add(ticket);
   book_.settle(ticket, Known::refused, "not sent: its lane has stopped (" + stopped + "); call resume()");
@@ -164,7 +167,8 @@ void Sender::judge(Delivery& delivery) {
       return end(delivery.ticket, request->maybe_stored ? Known::unknown : Known::refused,
                  "topic " + request->message.topic + " does not take it: " + delivery.text +
                      "; create the topic, correct the name or give the right to write, then resume() the lane");
-    case Verdict::lost: returned_.push_back(delivery.ticket);
+    case Verdict::lost:
+      returned_.push_back(delivery.ticket);
   }
 }
 

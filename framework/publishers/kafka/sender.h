@@ -1,8 +1,8 @@
 // The thread behind a KafkaPublisher.
 //
-// librdkafka never gives a message up by itself here (message.timeout.ms=0), because it would go on with the ones behind
-// it. A message ends by its answer, or by this thread, which first empties the whole producer: only then it is known what
-// of a lane was never sent. What is not to end goes into a new producer, in its old order.
+// librdkafka never gives a message up by itself here (message.timeout.ms=0), because it would go on with the ones
+// behind it. A message ends by its answer, or by this thread, which first empties the whole producer: only then it is
+// known what of a lane was never sent. What is not to end goes into a new producer, in its old order.
 #pragma once
 
 #include <chrono>
@@ -61,16 +61,16 @@ class Sender final : public publish::Engine<KafkaOutgoing> {
 
   // --- the thread's own
   std::unique_ptr<Instance> instance_;
-  std::map<Ticket, TimePoint> inside_;           ///< what the instance has been given and has not answered, and when
+  std::map<Ticket, TimePoint> inside_;  ///< what the instance has been given and has not answered, and when
   std::vector<Delivery> deliveries_;
-  std::vector<Ticket> returned_, suspects_;      ///< answered, to be sent again; and which of them may be refused
+  std::vector<Ticket> returned_, suspects_;  ///< answered, to be sent again; and which of them may be refused
   std::vector<std::pair<Lane, std::string>> stopping_;
   bool full_ = false;
-  int failures_ = 0;                             ///< instances since the last good answer
+  int failures_ = 0;  ///< instances since the last good answer
   TimePoint next_instance_{};
   std::string last_said_;
 
-  mutable std::mutex lanes_mutex_;               ///< never held while a callback runs
+  mutable std::mutex lanes_mutex_;  ///< never held while a callback runs
   Lanes lanes_;
 };
 

@@ -5,7 +5,8 @@
 namespace idem::kafka {
 namespace {
 
-constexpr int invalid_different_record = -138;  // librdkafka 2.0 has no name for it: another one of the batch is invalid
+constexpr int invalid_different_record =
+    -138;  // librdkafka 2.0 has no name for it: another one of the batch is invalid
 
 }  // namespace
 
@@ -19,13 +20,16 @@ Verdict verdict_of(int error, bool persisted) {
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
     case invalid_different_record:
-    case RD_KAFKA_RESP_ERR__INVALID_ARG: return Verdict::bad_message;
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+      return Verdict::bad_message;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return Verdict::bad_topic;
-    default: return Verdict::lost;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return Verdict::bad_topic;
+    default:
+      return Verdict::lost;
   }
 }
 

@@ -29,10 +29,15 @@ std::size_t size_of(const RabbitArguments& headers) {
 }  // namespace
 
 std::string defect_of(const RabbitOutgoing& m) {
-  const std::pair<const char*, const std::string*> short_strings[] = {
-      {"id", &m.id}, {"exchange", &m.exchange}, {"routing_key", &m.routing_key}, {"content_type", &m.content_type},
-      {"content_encoding", &m.content_encoding}, {"correlation_id", &m.correlation_id}, {"reply_to", &m.reply_to},
-      {"type", &m.type}, {"app_id", &m.app_id}};
+  const std::pair<const char*, const std::string*> short_strings[] = {{"id", &m.id},
+                                                                      {"exchange", &m.exchange},
+                                                                      {"routing_key", &m.routing_key},
+                                                                      {"content_type", &m.content_type},
+                                                                      {"content_encoding", &m.content_encoding},
+                                                                      {"correlation_id", &m.correlation_id},
+                                                                      {"reply_to", &m.reply_to},
+                                                                      {"type", &m.type},
+                                                                      {"app_id", &m.app_id}};
   for (const auto& [member, value] : short_strings)
     if (value->size() > longest_short_string)
       return std::string("RabbitOutgoing::") + member + " has " + std::to_string(value->size()) +
@@ -81,8 +86,8 @@ void MessageWriter::begin(const RabbitOutgoing& m) {
   p = {};
   p._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_TIMESTAMP_FLAG;
   p.delivery_mode = AMQP_DELIVERY_PERSISTENT;
-  p.timestamp = static_cast<std::uint64_t>(
-      std::chrono::floor<std::chrono::seconds>(*m.timestamp).time_since_epoch().count());
+  p.timestamp =
+      static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(*m.timestamp).time_since_epoch().count());
   s.set(AMQP_BASIC_MESSAGE_ID_FLAG, p.message_id, m.id);
   s.set(AMQP_BASIC_CONTENT_TYPE_FLAG, p.content_type, m.content_type);
   s.set(AMQP_BASIC_CONTENT_ENCODING_FLAG, p.content_encoding, m.content_encoding);
@@ -109,10 +114,14 @@ bool MessageWriter::busy() const { return state_->next != State::Next::nothing; 
 std::size_t MessageWriter::next_size() const {
   const State& s = *state_;
   switch (s.next) {
-    case State::Next::nothing: return 0;
-    case State::Next::method: return frame_overhead + s.message->exchange.size() + s.message->routing_key.size();
-    case State::Next::header: return 10 * frame_overhead + size_of(s.message->headers);
-    case State::Next::body: return frame_overhead + std::min(body_piece, s.message->payload.size() - s.body_sent);
+    case State::Next::nothing:
+      return 0;
+    case State::Next::method:
+      return frame_overhead + s.message->exchange.size() + s.message->routing_key.size();
+    case State::Next::header:
+      return 10 * frame_overhead + size_of(s.message->headers);
+    case State::Next::body:
+      return frame_overhead + std::min(body_piece, s.message->payload.size() - s.body_sent);
   }
   return 0;
 }

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <set>
 
-
 namespace idem::rabbit {
 
 using namespace std::chrono_literals;
@@ -99,7 +98,8 @@ void Sender::submit(Requests requests) {
   for (Request& request : requests) {
     RabbitOutgoing& message = request.message;
     if (message.id.empty()) message.id = publish::new_message_id();
-    if (!message.timestamp) message.timestamp = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    if (!message.timestamp)
+      message.timestamp = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     request.size = size_of(message);
     request.ends_batch = &request == &requests.back();
   }

@@ -88,13 +88,13 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   TimePoint rolling_back_since_{};
   struct ComingBack {
     std::string why, id;
-    std::uint64_t missing = 0;    ///< bytes of the body still to come
+    std::uint64_t missing = 0;  ///< bytes of the body still to come
     bool has_header = false;
   };
   std::optional<ComingBack> coming_back_;
 
   std::unique_ptr<Connection> connection_, leaving_;
-  std::string blocked_;           ///< why the server takes nothing
+  std::string blocked_;  ///< why the server takes nothing
   TimePoint unblocked_at_{}, next_attempt_{};
   std::future<std::unique_ptr<Connection>> attempt_;
   std::thread attempt_thread_;

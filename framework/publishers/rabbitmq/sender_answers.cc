@@ -17,8 +17,9 @@ std::string text(const amqp_bytes_t& bytes) { return {static_cast<const char*>(b
 /// Codes with which a server refuses one message and closes the channel or the connection over it: too large, no right,
 /// no such exchange, a property it does not accept, a frame or value it cannot read.
 bool is_over_a_message(int code) {
-  static constexpr int codes[] = {AMQP_CONTENT_TOO_LARGE, AMQP_ACCESS_REFUSED, AMQP_NOT_FOUND, AMQP_PRECONDITION_FAILED,
-                                  AMQP_FRAME_ERROR,       AMQP_SYNTAX_ERROR,   AMQP_NOT_IMPLEMENTED};
+  static constexpr int codes[] = {AMQP_CONTENT_TOO_LARGE,   AMQP_ACCESS_REFUSED, AMQP_NOT_FOUND,
+                                  AMQP_PRECONDITION_FAILED, AMQP_FRAME_ERROR,    AMQP_SYNTAX_ERROR,
+                                  AMQP_NOT_IMPLEMENTED};
   return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
 }
 
@@ -26,8 +27,10 @@ std::string remedy(int code) {
   switch (code) {
     case AMQP_NOT_FOUND:
       return "; declare the exchange in RabbitPublisherOptions::topology or correct RabbitOutgoing::exchange";
-    case AMQP_ACCESS_REFUSED: return "; give the user the right to write to the exchange";
-    default: return "";
+    case AMQP_ACCESS_REFUSED:
+      return "; give the user the right to write to the exchange";
+    default:
+      return "";
   }
 }
 
@@ -95,7 +98,9 @@ void Sender::take_method(const amqp_frame_t& frame) {
       committing_ = false;
       known = window_.ack(0, /*multiple=*/true, settled_);
       break;
-    case AMQP_TX_ROLLBACK_OK_METHOD: rolling_back_ = false; break;
+    case AMQP_TX_ROLLBACK_OK_METHOD:
+      rolling_back_ = false;
+      break;
     case AMQP_CHANNEL_CLOSE_METHOD: {
       const auto& closed = *static_cast<const amqp_channel_close_t*>(decoded);
       settle_answered();
@@ -124,7 +129,8 @@ void Sender::take_method(const amqp_frame_t& frame) {
       unblocked_at_ = steady_clock::now();
       set_obstacle("");
       break;
-    default: break;
+    default:
+      break;
   }
   if (!known) lost("the server answered a message that was not sent");
 }
@@ -189,8 +195,8 @@ void Sender::blame_transaction(int code, bool while_publishing, const std::strin
   const std::vector<Ticket> tickets = take_unanswered();
   if (!while_publishing && !is_over_a_message(code)) return queue_.back(tickets);
   const bool certain = while_publishing || tickets.size() == 1;
-  const std::string why = certain ? "the server refuses the transaction: " + said
-                                  : "the server completed the transaction in part: " + said;
+  const std::string why =
+      certain ? "the server refuses the transaction: " + said : "the server completed the transaction in part: " + said;
   bool whole = false;
   for (const Ticket ticket : tickets) {
     whole = book_.find(ticket)->ends_batch;
