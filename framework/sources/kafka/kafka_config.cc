@@ -13,44 +13,6 @@ constexpr int cooperative_works_from = 0x020a00ff;
 
 [[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument("Kafka source: " + what); }
 
-bool is_secret(std::string_view name) {
-  // Of sasl.oauthbearer.* the whole configuration may hold a client's secret.
-  static constexpr std::string_view words[] = {"password",  "secret",   "ssl.key.pem", "sasl.oauthbearer.config",
-                                               "sasl.jaas", "assertion"};
-  return std::any_of(std::begin(words), std::end(words),
-                     [&](std::string_view word) { return name.find(word) != std::string_view::npos; });
-}
-
-class Properties {
- public:
-  explicit Properties(std::vector<std::string>& secrets) : conf_(rd_kafka_conf_new()), secrets_(secrets) {}
-
-  void set(const std::string& name, const std::string& value) {
-    char why[512] = "";
-    if (rd_kafka_conf_set(conf_.get(), name.c_str(), value.c_str(), why, sizeof why) == RD_KAFKA_CONF_OK) return;
-    refuse("property " + name + ": " + redact(why, secrets_) +
-           " (the names and values are those of librdkafka's CONFIGURATION.md)");
-  }
-
-  /// As librdkafka understood it ("TRUE" reads back as "true"); "" for a property that this version does not
-  /// have.
-  std::string get(const char* name) const {
-    std::size_t size = 0;
-    if (rd_kafka_conf_get(conf_.get(), name, nullptr, &size) != RD_KAFKA_CONF_OK || size == 0) return "";
-    std::string value(size, '\0');
-    rd_kafka_conf_get(conf_.get(), name, value.data(), &size);
-    value.resize(size - 1);  // size counts the NUL
-    return value;
-  }
-
-  long number(const char* name) const { return std::stol(get(name)); }
-  Conf take() { return std::move(conf_); }
-
- private:
-  Conf conf_;
-  const std::vector<std::string>& secrets_;
-};
-
 void check_options(const KafkaOptions& options) {
   if (options.topics.empty()) refuse("KafkaOptions::topics is empty: name the topics to read");
   std::set<std::string> topics;
@@ -146,10 +108,8 @@ Reset reset_policy(const std::string& value) {
 Configuration configure(const KafkaOptions& options, const SourceContext& context) {
   check_options(options);
   Configuration result;
-  for (const auto& [name, value] : options.properties)
-    if (is_secret(name) && !value.empty()) result.secrets.push_back(value);
-
-  Properties properties(result.secrets);
+  result.secrets = secrets_of(options.properties);
+  Properties properties("Kafka source", result.secrets);
   set_defaults(properties, context);
   for (const auto& [name, value] : options.properties) properties.set(name, value);
   refuse_what_breaks_the_promise(properties, context);
@@ -166,13 +126,6 @@ Configuration configure(const KafkaOptions& options, const SourceContext& contex
   properties.set("auto.offset.reset", "earliest");
   result.conf = properties.take();
   return result;
-}
-
-std::string redact(std::string text, const std::vector<std::string>& secrets) {
-  for (const std::string& secret : secrets)
-    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += 3)
-      text.replace(at, secret.size(), "***");
-  return text;
 }
 
 }  // namespace idem::kafka

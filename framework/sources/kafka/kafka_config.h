@@ -7,7 +7,7 @@
 
 #include <idem/kafka.h>
 
-#include "sources/kafka/kafka_handles.h"
+#include "sources/kafka/kafka_properties.h"
 
 namespace idem::kafka {
 
@@ -23,8 +23,5 @@ struct Configuration {
 
 /// Throws std::invalid_argument that names the option or property and says what to use instead.
 Configuration configure(const KafkaOptions& options, const SourceContext& context);
-
-/// `text` with each secret blotted out.
-std::string redact(std::string text, const std::vector<std::string>& secrets);
 
 }  // namespace idem::kafka

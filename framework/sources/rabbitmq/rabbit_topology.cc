@@ -1,8 +1,7 @@
 #include "sources/rabbitmq/rabbit_topology.h"
 
-#include <vector>
-
 #include "sources/rabbitmq/amqp_headers.h"
+#include "sources/rabbitmq/argument_table.h"
 #include "sources/rabbitmq/rabbit_connection.h"
 
 namespace idem::rabbit {
@@ -11,32 +10,6 @@ namespace {
 amqp_bytes_t bytes(const std::string& text) {
   return {text.size(), const_cast<char*>(text.data())};  // rabbitmq-c only reads it
 }
-
-/// Arguments as rabbitmq-c wants them; borrows the strings.
-class Table {
- public:
-  explicit Table(const RabbitArguments& arguments) {
-    for (const auto& [name, value] : arguments) {
-      amqp_table_entry_t entry;
-      entry.key = bytes(name);
-      if (const auto* boolean = std::get_if<bool>(&value)) {
-        entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
-        entry.value.value.boolean = *boolean;
-      } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
-        entry.value.kind = AMQP_FIELD_KIND_I64;
-        entry.value.value.i64 = *number;
-      } else {
-        entry.value.kind = AMQP_FIELD_KIND_UTF8;
-        entry.value.value.bytes = bytes(std::get<std::string>(value));
-      }
-      entries_.push_back(entry);
-    }
-  }
-  amqp_table_t get() { return {static_cast<int>(entries_.size()), entries_.data()}; }
-
- private:
-  std::vector<amqp_table_entry_t> entries_;
-};
 
 RabbitArguments arguments_of(const RabbitQueue& queue) {
   RabbitArguments arguments = queue.arguments;
@@ -52,7 +25,7 @@ RabbitArguments arguments_of(const RabbitQueue& queue) {
 }
 
 void declare(Connection& connection, const RabbitExchange& exchange) {
-  Table table(exchange.arguments);
+  ArgumentTable table(exchange.arguments);
   amqp_exchange_declare(connection.get(), declaring_channel, bytes(exchange.name), bytes(exchange.type), /*passive=*/0,
                         exchange.durable, /*auto_delete=*/0, /*internal=*/0, table.get());
   connection.check("exchange \"" + exchange.name + "\" cannot be declared");
@@ -60,14 +33,14 @@ void declare(Connection& connection, const RabbitExchange& exchange) {
 
 void declare(Connection& connection, const RabbitQueue& queue) {
   const RabbitArguments arguments = arguments_of(queue);
-  Table table(arguments);
+  ArgumentTable table(arguments);
   amqp_queue_declare(connection.get(), declaring_channel, bytes(queue.name), /*passive=*/0, queue.durable,
                      /*exclusive=*/0, /*auto_delete=*/0, table.get());
   connection.check("queue \"" + queue.name + "\" cannot be declared");
 }
 
 void declare(Connection& connection, const RabbitBinding& binding) {
-  Table table(binding.arguments);
+  ArgumentTable table(binding.arguments);
   amqp_queue_bind(connection.get(), declaring_channel, bytes(binding.queue), bytes(binding.exchange),
                   bytes(binding.routing_key), table.get());
   connection.check("queue \"" + binding.queue + "\" cannot be bound to exchange \"" + binding.exchange + "\"");

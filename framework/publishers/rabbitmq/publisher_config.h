@@ -1,0 +1,27 @@
+// The options of a RabbitPublisher, checked, and how its connection comes about.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <idem/rabbitmq_publisher.h>
+
+#include "sources/rabbitmq/rabbit_connection.h"
+
+namespace idem::rabbit {
+
+constexpr std::uint16_t publishing_channel = 1;
+
+/// Throws std::invalid_argument, naming the member.
+Configuration configure_publisher(const RabbitPublisherOptions& options);
+
+/// Connects, declares the topology and opens the channel in its mode. Throws Failure.
+std::unique_ptr<Connection> connect_publisher(const Configuration& configuration, const Address& address,
+                                              RabbitPublisherOptions::Mode mode);
+/// The channel, anew after the server closed it. Throws Failure.
+void open_publishing_channel(Connection& connection, RabbitPublisherOptions::Mode mode);
+
+/// The source's words about its options, made to speak of the publisher's: both have these members under one name.
+std::string of_publisher(std::string text);
+
+}  // namespace idem::rabbit
