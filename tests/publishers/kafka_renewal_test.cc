@@ -5,10 +5,25 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
 #include <thread>
 
 namespace idem::test {
 namespace {
+
+/// What the publishers log. Registered before the first of them looks for it.
+std::ostringstream& logged() {
+  static std::ostringstream text;
+  return text;
+}
+const bool registered = [] {
+  spdlog::register_logger(
+      std::make_shared<spdlog::logger>("idem", std::make_shared<spdlog::sinks::ostream_sink_mt>(logged(), true)));
+  return true;
+}();
 
 struct KafkaRenewal : testing::Test {
   KafkaPublisherOptions options() {
@@ -81,7 +96,7 @@ TEST_F(KafkaRenewal, a_silent_broker_is_left_for_a_new_producer) {
   EXPECT_TRUE(publisher.publish({.topic = "t", .key = "k", .id = "0"}).stored());
   kafka.set_latency(1, 600'000ms);
   auto held = publisher.publish_async({.topic = "t", .key = "k", .id = "1"});
-  std::this_thread::sleep_for(300ms);  // it is sent, and its answer will not come
+  while (logged().str().find("delivery_timeout") == std::string::npos) std::this_thread::sleep_for(20ms);
   kafka.set_latency(1, 0ms);
   EXPECT_TRUE(held.get().stored());
   expect_no_gap(kafka, 2);
