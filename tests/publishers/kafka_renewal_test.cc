@@ -120,11 +120,11 @@ TEST_F(KafkaRenewal, a_topic_that_refuses_stops_its_lane_and_no_other) {
 
 TEST_F(KafkaRenewal, sent_and_never_answered_is_unknown_and_what_is_behind_it_is_not_sent) {
   KafkaPublisherOptions o = options();
-  o.give_up = 1s;
+  o.give_up = 8s;
   o.properties["max.in.flight"] = "1";
   KafkaPublisher publisher(o);
   EXPECT_TRUE(publisher.publish({.topic = "t", .key = "k", .id = "before"}).stored());
-  kafka.set_latency(1, 10'000ms);
+  kafka.set_latency(1, 600'000ms);
   auto results = publish(publisher, 30);
   std::map<Known, int> counts;
   for (auto& result : results) {

@@ -1,6 +1,9 @@
 // amqps:// with a certificate authority of the test's own.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "running_source.h"
 #include "support/free_port.h"
 #include "support/process.h"
@@ -47,6 +50,9 @@ struct RabbitTls : testing::Test {
                                                       {"ssl_options.verify", "verify_peer"},
                                                       {"ssl_options.fail_if_no_peer_cert", "true"}}});
     RabbitClient(broker->uri()).declare_queue("q");
+    // The server accepts plain connections before it listens for the others.
+    for (int tries = 0; tries < 300 && RunningRabbit(options()).refusal() != ""; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   RabbitOptions options(const std::string& host = "localhost") {
     RabbitOptions o = options_for("amqps://guest:guest@" + host + ":" + std::to_string(port), "q");
