@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t longest_short_string = 255, largest_properties = 120'000, frame_overhead = 64;
 
-amqp_bytes_t bytes(const std::string& text) {
-  return {text.size(), const_cast<char*>(text.data())};  // rabbitmq-c only reads it
-}
-
 std::size_t size_of(const RabbitArguments& headers) {
   std::size_t size = 0;
   for (const auto& [name, value] : headers) {

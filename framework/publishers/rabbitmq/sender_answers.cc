@@ -11,8 +11,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-std::string text(const amqp_bytes_t& bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
-
 /// Codes with which a server refuses one message and closes the channel or the connection over it: too large, no right,
 /// no such exchange, a property it does not accept, a frame or value it cannot read.
 bool is_over_a_message(int code) {

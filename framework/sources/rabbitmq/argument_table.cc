@@ -5,10 +5,6 @@
 namespace idem::rabbit {
 namespace {
 
-amqp_bytes_t bytes(const std::string& text) {
-  return {text.size(), const_cast<char*>(text.data())};  // rabbitmq-c only reads it
-}
-
 }  // namespace
 
 ArgumentTable::ArgumentTable(const RabbitArguments& arguments) {

@@ -13,8 +13,6 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds lock_pause{100};
 constexpr int resource_locked = 405;
 
-amqp_bytes_t bytes(const std::string& text) { return {text.size(), const_cast<char*>(text.data())}; }
-
 /// Answers a channel.close, so that the channel can be opened again.
 void channel_was_closed(Connection& connection, std::uint16_t channel) {
   amqp_channel_close_ok_t ok{};

@@ -14,8 +14,6 @@ constexpr std::uint64_t largest_reserved = 16 << 20;
 /// Seconds; the year 9999. Whoever stamps milliseconds here is not to overflow anything.
 constexpr std::uint64_t latest = 253'402'300'799;
 
-std::string_view view(const amqp_bytes_t& bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
-
 }  // namespace
 
 void Incoming::reset() { stage_ = Stage::nothing; }

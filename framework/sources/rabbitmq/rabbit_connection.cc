@@ -18,8 +18,6 @@ constexpr timeval connect_patience{5, 0}, answer_patience{10, 0};
 constexpr std::chrono::seconds close_patience{3};
 constexpr int frame_size = 131'072;
 
-std::string text(const amqp_bytes_t& bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
-
 amqp_table_entry_t entry(const char* name, bool value) {
   amqp_table_entry_t made;
   made.key = amqp_cstring_bytes(name);

@@ -25,8 +25,6 @@ constexpr std::size_t acks_at_once = 100;
 constexpr int often_enough = 5;
 constexpr std::chrono::milliseconds look_while_busy{5'000}, look_while_idle{100};
 
-amqp_bytes_t bytes(const std::string& text) { return {text.size(), const_cast<char*>(text.data())}; }
-
 }  // namespace
 
 Consumer::Consumer(const RabbitOptions& options, SourceEvents& events, const SourceContext& context)
@@ -126,7 +124,6 @@ bool Consumer::take(amqp_frame_t& frame) {
 
 bool Consumer::take_method(const amqp_frame_t& frame) {
   const void* decoded = frame.payload.method.decoded;
-  const auto text = [](const amqp_bytes_t& b) { return std::string(static_cast<const char*>(b.bytes), b.len); };
   switch (frame.payload.method.id) {
     case AMQP_BASIC_DELIVER_METHOD: {
       const auto& delivery = *static_cast<const amqp_basic_deliver_t*>(decoded);

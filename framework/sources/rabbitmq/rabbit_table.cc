@@ -12,8 +12,6 @@ namespace {
 /// Nothing meant for people nests deeper; what does is cut off rather than followed down the stack.
 constexpr int deepest = 32;
 
-std::string_view view(const amqp_bytes_t& bytes) { return {static_cast<const char*>(bytes.bytes), bytes.len}; }
-
 template <class Number>
 void append_number(std::string& out, Number number) {
   char digits[64];

@@ -7,10 +7,6 @@
 namespace idem::rabbit {
 namespace {
 
-amqp_bytes_t bytes(const std::string& text) {
-  return {text.size(), const_cast<char*>(text.data())};  // rabbitmq-c only reads it
-}
-
 RabbitArguments arguments_of(const RabbitQueue& queue) {
   RabbitArguments arguments = queue.arguments;
   arguments["x-queue-type"] = std::string(queue.type == RabbitQueue::Type::quorum ? "quorum" : "classic");
