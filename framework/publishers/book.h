@@ -32,13 +32,13 @@ class Book {
     return found == held_.end() ? nullptr : &found->second;
   }
   /// Gives the message its result, unless it has one.
-  void settle(Ticket ticket, PublishResult::Known known, std::string why) {
+  void settle(Ticket ticket, PublishResult::Known known, std::string why, bool permanent = false) {
     auto node = held_.extract(ticket);
     if (node.empty()) return;
     Request<Message>& request = node.mapped();
     ++released_;
     released_bytes_ += request.size;
-    const PublishResult result{known, std::move(request.message.id), std::move(why)};
+    const PublishResult result{known, std::move(request.message.id), std::move(why), permanent};
     if (!request.done) return;
     try {
       request.done(result);

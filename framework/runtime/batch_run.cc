@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/mutant.h"
+#include "runtime/dead_letter.h"
 #include "runtime/failpoint.h"
 
 namespace idem::runtime {
@@ -126,6 +127,10 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
   d.park_reason = reason;
   d.why = why;
   Conclusion conclusion{Conclusion::Kind::parked, reason, std::move(why), attempts};
+  if (!policy_.dead_letter_destination.empty()) {
+    conclusion.publish_to = policy_.dead_letter_destination;
+    conclusion.dead_letter = dead_letter_of(d.message, conclusion);
+  }
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return joined();
     case Joined::again: return run_again();

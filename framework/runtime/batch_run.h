@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <idem/handler.h>
@@ -17,6 +18,7 @@ struct WorkerPolicy {
   int attempts = 10;
   OnConflict on_conflict = OnConflict::park;
   OnUndecidable on_undecidable = OnUndecidable::park;
+  std::string dead_letter_destination;  ///< of the outbox; empty: none
 };
 
 class BatchRun {

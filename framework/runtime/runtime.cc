@@ -140,6 +140,7 @@ struct Runtime::Impl {
     return *stream_times.emplace_back(&ledger, std::make_unique<StreamTimes>(ledger)).second;
   }
 
+  void look_at_outbox(TransactionalStore& store);
   void prepare(const std::shared_ptr<Job>& job);
   void run(Job& job, Until until);
   void publish(Job& job);
@@ -147,8 +148,21 @@ struct Runtime::Impl {
   Exit run_all(Until until);
 };
 
+void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
+  OutboxTable* outbox = store.outbox();
+  const std::string& dead_letters = options.dead_letter_destination;
+  if (!dead_letters.empty())
+    check(outbox && outbox->is_open(dead_letters), "dead_letter_destination",
+          "is \"" + dead_letters + "\", and no relay of " + store.traits().name + " has it: Relay::add() it first");
+  if (!outbox) return;
+  for (const auto& [name, rows] : outbox->waiting())
+    if (!outbox->is_open(name))
+      log().warn("outbox: {} rows wait for \"{}\", which no relay has: they stay where they are", rows, name);
+}
+
 void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   Job& job = *shared_job;
+  look_at_outbox(*job.store);
   job.ledger = runtime::ask_store([&] { return job.store->ledger({options.consumer, options.retention}); },
                                   [](auto pause) { std::this_thread::sleep_for(pause); });
   std::vector<Handler*> handlers;
@@ -161,7 +175,9 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   }
   job.workers = std::make_unique<runtime::WorkerPool>(
       *job.source, *job.ledger, std::move(handlers),
-      runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable}, shared_job);
+      runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable,
+                            options.dead_letter_destination},
+      shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{
       *job.source, *job.ledger, job.store->traits(), *job.workers, clock, options, workers(), std::random_device{}(),

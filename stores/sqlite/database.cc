@@ -27,7 +27,7 @@ std::string checked_path(const SqliteOptions& options) {
 
 }  // namespace
 
-Database::Database(const SqliteOptions& options) : path_(checked_path(options)) {
+Database::Database(const SqliteOptions& options) : path_(checked_path(options)), vfs_(options.vfs) {
   owner_.emplace(path_, options.wait_for_owner);
   create_private(path_);
   try {

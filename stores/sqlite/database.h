@@ -26,6 +26,8 @@ class Database {
   const std::string& path() const { return path_; }
   const StoreIdentity& identity() const { return identity_; }
   Connection& connection() { return *connection_; }
+  /// For a second connection, which reads what is committed.
+  Connection::Settings settings_of_reader(std::size_t cache_bytes) const { return {path_, vfs_, cache_bytes, {}}; }
   UserSqlGuard& guard() { return guard_; }
 
   /// Closes and opens the file again, patiently; throws StoreError and is dead when that does not help.
@@ -42,7 +44,7 @@ class Database {
  private:
   void open_and_verify();
 
-  std::string path_;
+  const std::string path_, vfs_;
   std::optional<OwnerLock> owner_;
   UserSqlGuard guard_;
   std::optional<Connection> connection_;

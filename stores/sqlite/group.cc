@@ -82,7 +82,8 @@ Settlements::Batch& Group::batch_of(SettleListener& listener) {
 
 void Group::join(SettleListener& listener, std::uint64_t token) {
   batch_of(listener).settlements.push_back({token, false});
-  if (records_++ == 0) since_ = Clock::now();
+  ++records_;
+  ask_for_commit();
   if (span_owner_ == nullptr) return keep();
   span_listener_ = &listener;
   ++span_records_;
@@ -192,6 +193,7 @@ void Group::end(bool durable) noexcept {
   end_span();
   begun_ = false;
   records_ = 0;
+  since_.reset();
   ++serial_;
   for (Participant* participant : participants_) durable ? participant->committed() : participant->lost();
   participants_.clear();

@@ -65,8 +65,12 @@ class Group {
   bool holds_records_of(const SettleListener& listener) const;
 
   std::size_t records() const { return records_; }
-  /// When its first record joined, if there is one.
-  Clock::time_point since() const { return since_; }
+  /// When its first record joined, or its commit was asked for.
+  std::optional<Clock::time_point> since() const { return since_; }
+  /// There is something to commit that nobody waits for: it need not go at once, but it must go.
+  void ask_for_commit() {
+    if (!since_) since_ = Clock::now();
+  }
   /// Grows with each group.
   std::uint64_t serial() const { return serial_; }
   /// Grows when records were lost: whoever looked something up before may have seen what is gone.
@@ -103,7 +107,7 @@ class Group {
   SettleListener* span_listener_ = nullptr;
   std::size_t span_records_ = 0;
   std::size_t records_ = 0;
-  Clock::time_point since_{};
+  std::optional<Clock::time_point> since_;
   std::vector<Participant*> participants_;
   std::vector<Settlements::Batch> joined_;  // by listener; the entries stay for the next group
   std::int64_t sequence_;                   // of the last durable commit

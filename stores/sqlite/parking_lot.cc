@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "runtime/failpoint.h"
+#include "sqlite/header_bytes.h"
 
 namespace idem::sqlite {
 namespace {
@@ -41,28 +42,6 @@ std::string key_bytes(const IdKey& key) {
   return bytes;
 }
 
-// Lengths are four bytes, little-endian; the length of a header without a value is no_value.
-constexpr std::uint32_t no_value = UINT32_MAX;
-
-void put_length(std::string& out, std::uint32_t length) {
-  out.append(reinterpret_cast<const char*>(&length), sizeof length);
-}
-
-std::uint32_t take_length(std::string_view& in) {
-  std::uint32_t length = 0;
-  if (in.size() < sizeof length) throw std::runtime_error("idem: headers in the parking lot are damaged");
-  std::memcpy(&length, in.data(), sizeof length);
-  in.remove_prefix(sizeof length);
-  return length;
-}
-
-std::string take_bytes(std::string_view& in, std::uint32_t length) {
-  if (in.size() < length) throw std::runtime_error("idem: headers in the parking lot are damaged");
-  std::string bytes(in.substr(0, length));
-  in.remove_prefix(length);
-  return bytes;
-}
-
 ParkedMessage read(const Row& row) {
   ParkedMessage m;
   m.number = row.integer(0);
@@ -81,30 +60,6 @@ ParkedMessage read(const Row& row) {
 }
 
 }  // namespace
-
-std::string encode_headers(std::span<const Header> headers) {
-  std::string out;
-  for (const Header& header : headers) {
-    put_length(out, static_cast<std::uint32_t>(header.name.size()));
-    out += header.name;
-    put_length(out, header.value ? static_cast<std::uint32_t>(header.value->size()) : no_value);
-    if (header.value) out += *header.value;
-  }
-  return out;
-}
-
-OwnedHeaders decode_headers(std::string_view bytes) {
-  OwnedHeaders headers;
-  while (!bytes.empty()) {
-    std::string name = take_bytes(bytes, take_length(bytes));
-    const std::uint32_t length = take_length(bytes);
-    if (length == no_value)
-      headers.emplace_back(std::move(name), std::nullopt);
-    else
-      headers.emplace_back(std::move(name), take_bytes(bytes, length));
-  }
-  return headers;
-}
 
 ParkingLot::ParkingLot(Connection& connection, std::int64_t consumer)
     : consumer_(consumer),

@@ -30,9 +30,4 @@ class ParkingLot {
   Statement insert_, list_;
 };
 
-using OwnedHeaders = std::vector<std::pair<std::string, std::optional<std::string>>>;
-std::string encode_headers(std::span<const Header> headers);
-/// Throws std::runtime_error on anything encode_headers() has not made.
-OwnedHeaders decode_headers(std::string_view bytes);
-
 }  // namespace idem::sqlite

@@ -97,6 +97,30 @@ CREATE UNIQUE INDEX idem_parked_conflict ON idem_parked (consumer, id_key, finge
   WHERE reason = 'id_conflict';
 )";
 
+constexpr const char* tables_of_version_2 = R"(
+CREATE TABLE idem_outbox (
+  number       INTEGER PRIMARY KEY,  -- given by the store, never again while it runs
+  destination  TEXT NOT NULL,
+  id           BLOB NOT NULL,
+  key          BLOB,
+  payload      BLOB,
+  headers      BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE idem_outbox_parked (
+  number       INTEGER PRIMARY KEY,
+  destination  TEXT NOT NULL,
+  id           BLOB NOT NULL,
+  key          BLOB,
+  payload      BLOB,
+  headers      BLOB NOT NULL,
+  why          TEXT NOT NULL,
+  parked_at    INTEGER NOT NULL
+) STRICT;
+)";
+
+void add_outbox(Connection& connection) { connection.exec(tables_of_version_2); }
+
 void create(Connection& connection) {
   connection.exec(tables_of_version_1);
   const HashKey key = random_bytes();
@@ -104,7 +128,7 @@ void create(Connection& connection) {
   insert.run(hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create};
+constexpr Migration all_migrations[] = {create, add_outbox};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

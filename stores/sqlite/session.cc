@@ -224,6 +224,8 @@ Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion)
       conclusion.reason != ParkReason::id_conflict)
     return refuse();
   ledger_->park(record, conclusion);
+  if (!conclusion.publish_to.empty())
+    Outbox::insert_into(writer_.outbox(), conclusion.publish_to, conclusion.dead_letter);
   group_.close_span();
   return join(record);
 }

@@ -82,6 +82,11 @@ std::shared_ptr<Ledger> SqliteStore::ledger(const LedgerOptions& options) {
   }
 }
 
+OutboxTable* SqliteStore::outbox() {
+  sqlite::Writer::Hold hold(*impl_->writer);
+  return &impl_->writer->make_outbox();
+}
+
 void SqliteStore::transact(const std::function<void(Transaction&)>& fn) {
   sqlite::Writer& writer = *impl_->writer;
   if (sqlite::inside_handler_of(writer))

@@ -1,5 +1,7 @@
 #include "sqlite/transaction.h"
 
+#include <utility>
+
 #include "runtime/failpoint.h"
 
 namespace idem::sqlite {
@@ -52,6 +54,16 @@ void SqliteTransaction::select(std::string_view sql, std::span<const Value> valu
     statement->bind(values);
     Statement::Rows rows(statement->statement());
     while (rows.next()) on_row(rows);
+  } catch (const SqlError& e) {
+    fail(e);
+  }
+}
+
+std::string SqliteTransaction::enqueue(std::string_view destination, OutgoingMessage message) {
+  require_open();
+  touch();
+  try {
+    return Outbox::insert_into(writer_.outbox(), destination, std::move(message));
   } catch (const SqlError& e) {
     fail(e);
   }

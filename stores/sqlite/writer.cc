@@ -42,11 +42,21 @@ Writer::Hold::~Hold() {
 void Writer::joined(SettleListener& listener, std::uint64_t token, Group::Clock::time_point now) {
   group_.join(listener, token);
   if (due(now)) return commit();
-  if (group_.records() == 1) committer_->commit_by(group_.since() + group_age_);
+  if (group_.records() == 1) commit_soon();
+}
+
+void Writer::commit_soon() {
+  group_.ask_for_commit();
+  committer_->commit_by(*group_.since() + group_age_);
+}
+
+Outbox& Writer::make_outbox() {
+  if (!outbox_) outbox_ = std::make_unique<Outbox>(*this);
+  return *outbox_;
 }
 
 bool Writer::due(Group::Clock::time_point now) const {
-  return group_.records() >= group_messages_ || (group_.records() > 0 && now >= group_.since() + group_age_);
+  return group_.records() >= group_messages_ || (group_.since() && now >= *group_.since() + group_age_);
 }
 
 void Writer::commit() {
@@ -62,8 +72,8 @@ void Writer::commit_if_due() {
   turn_.take();
   if (due(Group::Clock::now()))
     commit();
-  else if (group_.records() > 0)
-    committer_->commit_by(group_.since() + group_age_);
+  else if (group_.since())
+    committer_->commit_by(*group_.since() + group_age_);
   else
     committer_->nothing_open();
   turn_.leave(WriteTurn::Leave::for_good);

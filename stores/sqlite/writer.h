@@ -9,6 +9,7 @@
 #include "sqlite/committer.h"
 #include "sqlite/database.h"
 #include "sqlite/group.h"
+#include "sqlite/outbox.h"
 #include "sqlite/settlements.h"
 #include "sqlite/statement_cache.h"
 #include "sqlite/write_turn.h"
@@ -49,6 +50,12 @@ class Writer {
   /// The record is in the open group: commits it if it is full or old, else sees to it that it will be.
   void joined(SettleListener& listener, std::uint64_t token, Group::Clock::time_point now);
   void commit();
+  /// Sees to it that what the open group holds is committed within the age of a group.
+  void commit_soon();
+
+  /// The outbox; nullptr: nobody has asked for it.
+  Outbox* outbox() { return outbox_.get(); }
+  Outbox& make_outbox();
 
   /// How many records may share a savepoint.
   std::size_t longest_span() const { return longest_span_; }
@@ -78,6 +85,7 @@ class Writer {
   Group group_;
   int busy_sessions_ = 0;
   std::optional<Group::Clock::time_point> warned_;
+  std::unique_ptr<Outbox> outbox_;
   std::optional<Committer> committer_;  // last: its thread uses all of the above
 };
 

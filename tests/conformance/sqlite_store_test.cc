@@ -1,5 +1,6 @@
 #include <idem/sqlite_store.h>
 
+#include "outbox_suite.h"
 #include "runtime/failpoint.h"
 #include "store_suite.h"
 #include "support/scratch.h"
@@ -48,6 +49,9 @@ class SqlitePlace final : public StorePlace {
 };
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreSuite,
+                         testing::Values(StoreFactory{"sqlite", [] { return std::make_unique<SqlitePlace>(); }}),
+                         factory_name);
+INSTANTIATE_TEST_SUITE_P(Stores, OutboxSuite,
                          testing::Values(StoreFactory{"sqlite", [] { return std::make_unique<SqlitePlace>(); }}),
                          factory_name);
 

@@ -151,7 +151,7 @@ TEST_F(FileTest, a_file_of_a_newer_version_is_refused) {
 
 // --- Migrations -----------------------------------------------------------------------------------------------
 
-void second_version(sqlite::Connection& c) { c.exec("ALTER TABLE idem_consumer ADD COLUMN remark TEXT"); }
+void next_version(sqlite::Connection& c) { c.exec("ALTER TABLE idem_consumer ADD COLUMN remark TEXT"); }
 void broken_version(sqlite::Connection& c) {
   c.exec("ALTER TABLE idem_consumer ADD COLUMN half TEXT");
   c.exec("SELECT nonsense FROM nowhere");
@@ -160,16 +160,16 @@ void broken_version(sqlite::Connection& c) {
 TEST_F(FileTest, an_older_file_is_migrated_in_one_transaction) {
   { SqliteStore store({.path = path_}); }
   sqlite::Connection connection({.path = path_, .cache_bytes = 1 << 20});
-  const sqlite::Migration good[] = {sqlite::migrations()[0], second_version};
-  const sqlite::Migration bad[] = {sqlite::migrations()[0], second_version, broken_version};
+  const sqlite::Migration good[] = {sqlite::migrations()[0], sqlite::migrations()[1], next_version};
+  const sqlite::Migration bad[] = {sqlite::migrations()[0], sqlite::migrations()[1], next_version, broken_version};
   const std::string id = sqlite::read_identity(connection).id;
 
   EXPECT_THROW(sqlite::bring_up_to_date(connection, bad), sqlite::SqlError);
-  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), "1\n");
+  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), "2\n");
   EXPECT_EQ(sql("SELECT count(*) FROM pragma_table_info('idem_consumer') WHERE name = 'remark'"), "0\n");
 
   sqlite::bring_up_to_date(connection, good);
-  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), "2\n");
+  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), "3\n");
   EXPECT_EQ(sql("SELECT remark FROM idem_consumer"), "");
   EXPECT_EQ(sqlite::read_identity(connection).id, id);
   EXPECT_THROW(sqlite::bring_up_to_date(connection), StoreError) << "and this version is older now";

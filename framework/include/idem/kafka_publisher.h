@@ -32,6 +32,8 @@
 
 namespace idem {
 
+class Destination;
+
 struct KafkaOutgoing {
   std::string topic;
   std::optional<std::string> key;           ///< chooses the partition; nullopt: any partition
@@ -100,6 +102,9 @@ class KafkaPublisher {
   bool resume(const std::string& topic, const std::optional<std::string>& key,
               std::optional<std::int32_t> partition = std::nullopt);
 
+  /// KafkaPublisherOptions::id_header.
+  const std::string& id_header() const;
+
   /// Waits for the results of all that was published before; false: not all of them came in time.
   [[nodiscard]] bool flush(std::chrono::milliseconds timeout);
   /// Takes nothing more, waits for what is in hand, and answers with what has no good end by then. The second time:
@@ -110,5 +115,9 @@ class KafkaPublisher {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// A topic as a destination of the outbox. `publisher` is borrowed; the relay resumes lanes of the topic that stop, so give
+/// it one that nothing else sends to this topic with. A header named as the publisher's id_header is left out.
+std::unique_ptr<Destination> kafka_topic(KafkaPublisher& publisher, std::string topic);
 
 }  // namespace idem

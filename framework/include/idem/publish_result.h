@@ -20,6 +20,9 @@ struct [[nodiscard]] PublishResult {
   Known known = Known::unknown;
   std::string id;   ///< the message's id, also where it was generated
   std::string why;  ///< empty when stored; never a payload or a password
+  /// refused, returned: it is about this message, and sent again as it is it will end so again. false: another time it
+  /// may be stored.
+  bool permanent = false;
 
   bool stored() const { return known == Known::stored; }
 };

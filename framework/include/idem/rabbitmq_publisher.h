@@ -27,6 +27,8 @@
 
 namespace idem {
 
+class Destination;
+
 /// A message to be sent. Names and properties are at most 255 bytes, as AMQP has them; a longer one is refused.
 struct RabbitOutgoing {
   std::string exchange;  ///< "": the default exchange, where the routing key is the queue's name
@@ -111,5 +113,13 @@ class RabbitPublisher {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// An exchange as a destination of the outbox; `publisher` is borrowed. `routing_key` empty: the message's key is it.
+/// Order is kept unless the server answers a message with a nack (a full queue): it is sent again behind those that were
+/// on their way.
+std::unique_ptr<Destination> rabbit_exchange(RabbitPublisher& publisher, std::string exchange,
+                                             std::string routing_key = {});
+/// A queue, by way of the default exchange.
+std::unique_ptr<Destination> rabbit_queue(RabbitPublisher& publisher, std::string queue);
 
 }  // namespace idem

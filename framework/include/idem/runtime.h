@@ -77,6 +77,11 @@ struct RuntimeOptions {
 
   RetryPolicy retry;
 
+  /// What is parked is also published, in the same transaction, to this destination of the store's outbox: as it came,
+  /// with headers idem-reason, idem-why, idem-topic, idem-partition, idem-offset and idem-attempts. Its id
+  /// is the message's. A Relay must have it. Empty: nowhere.
+  std::string dead_letter_destination;
+
   /// After a stop: how long running handlers may take to finish. Past it run() returns Reason::drain_timeout; nothing
   /// is lost, what was unfinished comes again.
   std::chrono::milliseconds drain_timeout{30'000};

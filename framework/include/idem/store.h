@@ -24,6 +24,7 @@
 #include <vector>
 
 #include <idem/message.h>
+#include <idem/outbox.h>
 #include <idem/progress.h>
 #include <idem/transaction.h>
 
@@ -85,6 +86,8 @@ struct Conclusion {
   ParkReason reason = ParkReason::dead_letter;  ///< parked only
   std::string why;                              ///< parked only: for people
   int attempts = 0;                             ///< parked only: how often the handler was called
+  std::string publish_to;                       ///< parked only: also a row of the outbox for this destination …
+  OutgoingMessage dead_letter;                  ///< … of this message, in the same transaction
 };
 
 enum class Joined {
@@ -238,6 +241,8 @@ class TransactionalStore : public Store {
   /// The same ledger for the same consumer name, as long as somebody holds it. Throws StoreError or
   /// std::invalid_argument (empty name, other retention than the one already open).
   virtual std::shared_ptr<Ledger> ledger(const LedgerOptions& options) = 0;
+  /// What Transaction::publish writes to; nullptr: the store has no outbox. Lives as long as the store.
+  virtual OutboxTable* outbox() { return nullptr; }
 };
 
 }  // namespace idem

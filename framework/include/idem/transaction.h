@@ -24,6 +24,8 @@
 #include <variant>
 #include <vector>
 
+#include <idem/outgoing.h>
+
 namespace idem {
 
 /// A statement failed, or the transaction was used where it must not be. Leaving the handler with it is a retry.
@@ -86,6 +88,12 @@ class Transaction {
     return std::move(std::get<0>(rows.front()));
   }
 
+  /// Sends a message when, and only when, this transaction has committed (idem/outbox.h). `destination` is a name that
+  /// a Relay has; another one throws TransactionError. Returns the message's id. Takes the write turn.
+  std::string publish(std::string_view destination, OutgoingMessage message) {
+    return enqueue(destination, std::move(message));
+  }
+
   /// The store's own handle (sqlite3* for SqliteStore), for an ORM or an API idem does not wrap. Takes the write
   /// turn. The same rules hold: do not end the transaction, do not keep the handle.
   virtual void* native_handle() = 0;
@@ -100,6 +108,7 @@ class Transaction {
   virtual std::int64_t execute(std::string_view sql, std::span<const Value> values) = 0;
   virtual void select(std::string_view sql, std::span<const Value> values,
                       const std::function<void(const Row&)>& on_row) = 0;
+  virtual std::string enqueue(std::string_view destination, OutgoingMessage message);  // a store without an outbox: throws
 
  private:
   template <class T>

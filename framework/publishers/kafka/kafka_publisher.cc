@@ -6,7 +6,8 @@
 namespace idem {
 
 struct KafkaPublisher::Impl {
-  explicit Impl(const KafkaPublisherOptions& options) : sender(options) {}
+  explicit Impl(const KafkaPublisherOptions& options) : id_header(options.id_header), sender(options) {}
+  const std::string id_header;
   kafka::Sender sender;
 };
 
@@ -35,6 +36,8 @@ bool KafkaPublisher::resume(const std::string& topic, const std::optional<std::s
                             std::optional<std::int32_t> partition) {
   return impl_->sender.resume(kafka::make_lane(topic, key, partition));
 }
+
+const std::string& KafkaPublisher::id_header() const { return impl_->id_header; }
 
 bool KafkaPublisher::flush(std::chrono::milliseconds timeout) { return impl_->sender.flush(timeout); }
 

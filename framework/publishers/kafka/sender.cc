@@ -48,7 +48,7 @@ void Sender::submit(Requests requests) {
     request.size = size_of(message);
     std::string defect = defect_of(message, configuration_.id_header);
     if (defect.empty()) continue;
-    if (request.done) request.done({Known::refused, message.id, std::move(defect)});
+    if (request.done) request.done({Known::refused, message.id, std::move(defect), /*permanent=*/true});
     request.size = 0;  // has its result
   }
   std::erase_if(requests, [](const Request& request) { return request.size == 0; });
@@ -159,7 +159,7 @@ void Sender::judge(Delivery& delivery) {
       queue_.answered(delivery.ticket);
       failures_ = 0;
       return end(delivery.ticket, request->maybe_stored ? Known::unknown : Known::refused,
-                 "Kafka refuses the message: " + delivery.text);
+                 "Kafka refuses the message: " + delivery.text, /*permanent=*/!request->maybe_stored);
     case Verdict::bad_topic:
       queue_.answered(delivery.ticket);
       failures_ = 0;
@@ -246,12 +246,12 @@ void Sender::stop_sending() {
   if (instance_) renew("the publisher is closed");
 }
 
-void Sender::end(Ticket ticket, Known known, std::string why) {
+void Sender::end(Ticket ticket, Known known, std::string why, bool permanent) {
   if (const auto lane = lane_of(book_.find(ticket)->message)) {
     std::lock_guard lock(lanes_mutex_);
     lanes_.ended(ticket, *lane);
   }
-  book_.settle(ticket, known, std::move(why));
+  book_.settle(ticket, known, std::move(why), permanent);
 }
 
 /// The same thing is said once in a row.

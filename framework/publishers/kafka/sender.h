@@ -52,7 +52,7 @@ class Sender final : public publish::Engine<KafkaOutgoing> {
   void expire(TimePoint now);
   void expire_one(Ticket ticket);
   void look_for_silence(TimePoint now);
-  void end(Ticket ticket, Known known, std::string why);
+  void end(Ticket ticket, Known known, std::string why, bool permanent = false);
   void will_stop(Ticket ticket, const std::string& why);
   void say(const std::string& what);
 

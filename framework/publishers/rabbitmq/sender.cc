@@ -82,7 +82,7 @@ bool Sender::refuse_defects(Requests& requests) const {
     if (defect.empty()) continue;
     if (first.empty()) first = "message \"" + request.message.id.substr(0, 64) + "\": " + defect;
     if (!transactional()) {
-      if (request.done) request.done({Known::refused, request.message.id, std::move(defect)});
+      if (request.done) request.done({Known::refused, request.message.id, std::move(defect), /*permanent=*/true});
       request.size = 0;  // has its result
     }
   }

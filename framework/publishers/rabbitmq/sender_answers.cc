@@ -135,7 +135,7 @@ void Sender::take_method(const amqp_frame_t& frame) {
 void Sender::settle_answered() {
   for (ConfirmWindow::Settled& answer : settled_) {
     queue_.answered(answer.ticket);
-    book_.settle(answer.ticket, answer.known, std::move(answer.why));
+    book_.settle(answer.ticket, answer.known, std::move(answer.why), answer.known == Known::returned);
   }
   settled_.clear();
 }
@@ -183,7 +183,8 @@ void Sender::blame(int code, const std::string& said) {
     return queue_.suspect(tickets);
   }
   queue_.answered(tickets[0]);
-  book_.settle(tickets[0], Known::refused, "the server refuses the message: " + said + remedy(code));
+  const bool permanent = code != AMQP_NOT_FOUND && code != AMQP_ACCESS_REFUSED;  // those are about the exchange
+  book_.settle(tickets[0], Known::refused, "the server refuses the message: " + said + remedy(code), permanent);
 }
 
 // Refused before the commit was looked at, nothing of the transaction is stored. Refused at the commit, each queue has

@@ -50,6 +50,7 @@ class SqliteStore final : public TransactionalStore {
 
   StoreTraits traits() const override;
   std::shared_ptr<Ledger> ledger(const LedgerOptions& options) override;
+  OutboxTable* outbox() override;
 
   /// The application's own writes to the file, in a transaction of their own that takes the same write turn. Durable
   /// when it returns; an exception from `fn` leaves nothing and passes through. Not from inside a handler.
