@@ -77,6 +77,7 @@ Verdict Chapter::finish() {
   if (!status) fail("the consumer did not catch up within " + std::to_string(drain_timeout.count()) + " s");
   if (!status->ok()) fail("catching up, the consumer ended with " + status->to_string());
   Verdict verdict = look(Moment::at_end);
+  if (options_.outlet) look_at_outlet(verdict);
   if (const std::string word = integrity(place_.store); word != "ok") fail("the store is damaged: " + word);
   return verdict;
 }
@@ -88,6 +89,14 @@ Verdict Chapter::look(Moment moment) {
   } catch (const std::exception& error) {
     fail(std::string("what is there cannot be read: ") + error.what());
   }
+}
+
+void Chapter::look_at_outlet(Verdict& verdict) {
+  const auto sent = effects_in(place_.store);
+  const RelayVerdict relayed = check_relayed(sent, options_.outlet->take_all(options_.topic));
+  copies_relayed_ = relayed.copies;
+  for (const auto& [flaw, count] : relayed.verdict.count) verdict.count[flaw] += count;
+  verdict.details.insert(verdict.details.end(), relayed.verdict.details.begin(), relayed.verdict.details.end());
 }
 
 Process Chapter::start(const std::string& until, const std::string& failpoints) {
@@ -107,6 +116,8 @@ Process Chapter::start(const std::string& until, const std::string& failpoints) 
       "group_messages=" + std::to_string(group_sizes[any(std::size(group_sizes))]),
       "slow_us=" + std::to_string(until == "caught_up" ? 0 : 40 * any(3))};
   for (const std::string& word : broker_.arguments()) words.push_back(word);
+  if (options_.outlet)
+    for (const std::string& word : options_.outlet->arguments(options_.topic)) words.push_back(word);
   return Process(words, environment);
 }
 

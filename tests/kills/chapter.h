@@ -11,6 +11,7 @@
 #include "kills/broker.h"
 #include "kills/checker.h"
 #include "kills/endings.h"
+#include "kills/outlet.h"
 #include "kills/stream.h"
 #include "kills/witness.h"
 #include "support/process.h"
@@ -23,6 +24,7 @@ struct ChapterOptions {
   std::string consumer;  ///< the program
   bool idem = true;      ///< false: it is the raw loop
   Broker::Kind kind{"by_key", "fixed"};
+  Outlet* outlet = nullptr;  ///< where each effect sends a message to; has a place named as the topic
   std::uint64_t seed = 1;
 };
 
@@ -44,6 +46,7 @@ class Chapter {
 
   bool full() const { return stream_.largest_partition() > 4'000'000; }
   std::size_t messages() const { return stream_.sent().size(); }
+  std::size_t copies_relayed() const { return copies_relayed_; }
   const std::filesystem::path& directory() const { return scratch_.path(); }
 
  private:
@@ -51,6 +54,7 @@ class Chapter {
   void send(std::size_t count);
   void keep_work_ahead(bool in_time);
   Verdict look(Moment moment);
+  void look_at_outlet(Verdict& verdict);
   [[noreturn]] void fail(const std::string& what);
 
   bool group() const { return options_.kind.mode == std::string_view("group"); }
@@ -64,6 +68,7 @@ class Chapter {
   Stream stream_;
   std::mt19937_64 random_;
   std::size_t cycles_ = 0;
+  std::size_t copies_relayed_ = 0;
   std::size_t per_cycle_ = 300;  ///< messages sent for each life; follows what lives get done
 };
 

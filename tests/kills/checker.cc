@@ -226,9 +226,19 @@ std::string_view to_string(Flaw flaw) {
       return "not caught up";
     case Flaw::out_of_order:
       return "out of order";
+    case Flaw::not_relayed:
+      return "not relayed";
+    case Flaw::relayed_twice:
+      return "relayed twice";
+    case Flaw::relayed_without_effect:
+      return "relayed without effect";
+    case Flaw::relayed_out_of_order:
+      return "relayed out of order";
   }
   return "unknown";
 }
+
+std::string name_of(const Effect& effect) { return name_of(effect.id, effect.partition, effect.offset); }
 
 std::size_t Verdict::of(Flaw flaw) const {
   const auto it = count.find(flaw);

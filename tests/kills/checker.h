@@ -40,6 +40,9 @@ struct Effect {
   std::int64_t amount = 0;
 };
 
+/// What its handler calls it when it publishes.
+std::string name_of(const Effect& effect);
+
 struct ParkedAt {
   std::string id;
   std::int32_t partition = 0;
@@ -71,6 +74,11 @@ enum class Flaw {
   committed_past_store,  // I11: the broker is ahead of the store
   not_caught_up,         // I7: everything is done and the broker was not told so
   out_of_order,          // I6: within a partition and key
+  // Of what the outbox sent, when everything is done:
+  not_relayed,  // an effect whose message did not arrive
+  relayed_twice,  // under two ids
+  relayed_without_effect,
+  relayed_out_of_order,
 };
 std::string_view to_string(Flaw flaw);
 

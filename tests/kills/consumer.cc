@@ -4,8 +4,12 @@
 //   idem_kill_consumer bootstrap=…|uri=… topic=… group=… store=FILE [mode=fixed|group]
 //                      [ordering=by_key|by_partition|unordered] [until=signal|caught_up]
 //                      [group_messages=N] [slow_us=N] [retention_ms=N]
+//                      [relay_bootstrap=…|relay_uri=… relay_to=…]
 //
-// Exit code 0: stopped or caught up, 1: the run ended with an error, 3: its books do not balance.
+// With relay_to each effect also sends a message that names it, by the outbox.
+//
+// Exit code 0: stopped or caught up, 1: the run ended with an error, 3: its books do not balance, 4: the outbox could
+// not be emptied.
 
 #include <idem/idem.h>
 #include <unistd.h>
@@ -14,11 +18,13 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "kills/act.h"
 #include "kills/arguments.h"
+#include "kills/checker.h"
 
 namespace {
 
@@ -34,7 +40,7 @@ std::int64_t place_of(const idem::Message& message) {
 
 class KeepEffects final : public idem::Handler {
  public:
-  explicit KeepEffects(std::chrono::microseconds slow) : slow_(slow) {}
+  KeepEffects(std::chrono::microseconds slow, bool tells) : slow_(slow), tells_(tells) {}
 
   idem::Outcome handle(const idem::Message& message, idem::Transaction& tx) override {
     const auto payload = idem::kills::Payload::parse(message.text());
@@ -46,6 +52,9 @@ class KeepEffects final : public idem::Handler {
 
     tx.exec("INSERT INTO effects (id, partition, position, key, amount) VALUES ($1, $2, $3, $4, $5)", message.id,
             message.partition, place_of(message), message.key, payload->amount);
+    if (tells_)
+      tx.publish("told", {.key = std::string(message.key.value_or("")),
+                          .payload = idem::kills::name_of({std::string(message.id), message.partition, place_of(message)})});
     switch (payload->act) {
       case Act::write_retry:
         return first ? idem::retry("asked to, with the effect written") : idem::done();
@@ -63,6 +72,33 @@ class KeepEffects final : public idem::Handler {
 
  private:
   const std::chrono::microseconds slow_;
+  const bool tells_;
+};
+
+/// The outbox of this life, if there is one. Members in this order: the relay ends before its publisher.
+struct Telling {
+  Telling(const Arguments& arguments, idem::SqliteStore& store) {
+    const std::string to = arguments.text("relay_to", "");
+    if (to.empty()) return;
+    relay.emplace(store, idem::RelayOptions{.stop_timeout = 500ms});
+    if (const std::string bootstrap = arguments.text("relay_bootstrap", ""); !bootstrap.empty()) {
+      kafka = std::make_unique<idem::KafkaPublisher>(idem::KafkaPublisherOptions{
+          .properties = {{"bootstrap.servers", bootstrap}}, .close_timeout = 500ms});
+      relay->add("told", idem::kafka_topic(*kafka, to));
+      return;
+    }
+#ifdef IDEM_KILL_RABBITMQ
+    rabbit = std::make_unique<idem::RabbitPublisher>(idem::RabbitPublisherOptions{
+        .uri = arguments.text("relay_uri"), .close_timeout = 500ms, .connect_at_start = false});
+    relay->add("told", idem::rabbit_queue(*rabbit, to));
+#endif
+  }
+
+  std::unique_ptr<idem::KafkaPublisher> kafka;
+#ifdef IDEM_KILL_RABBITMQ
+  std::unique_ptr<idem::RabbitPublisher> rabbit;
+#endif
+  std::optional<idem::Relay> relay;
 };
 
 idem::Ordering ordering(const std::string& name) {
@@ -137,7 +173,8 @@ int run(const Arguments& arguments) {
                            .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100))});
   make_table(store);
   const auto source = make_source(arguments);
-  KeepEffects handler(std::chrono::microseconds(arguments.number("slow_us", 0)));
+  Telling telling(arguments, store);
+  KeepEffects handler(std::chrono::microseconds(arguments.number("slow_us", 0)), telling.relay.has_value());
   idem::Runtime runtime(runtime_options(arguments));
   runtime.add(*source, store, handler);
 
@@ -147,6 +184,7 @@ int run(const Arguments& arguments) {
   std::printf("%s %s: received %lu done %lu duplicates %lu parked %lu in flight %lu abandoned %lu\n",
               std::string(to_string(exit.reason)).c_str(), exit.detail.c_str(), books.received, books.done,
               books.duplicates, books.parked, books.in_flight, books.abandoned);
+  if (exit.reason == idem::ExitReason::caught_up && telling.relay && !telling.relay->flush(60s)) return 4;
   return exit.ok() && !balanced(books) ? 3 : exit;
 }
 

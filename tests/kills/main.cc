@@ -31,16 +31,30 @@ struct Options {
   std::string consumer;  // the program; default: beside this one
   bool idem = true;
   bool points = true;
+  bool relay = false;
 };
 
 constexpr std::size_t cycles_between_checks = 50;
 constexpr std::chrono::milliseconds longest_life{90};
+// The publisher has to connect first.
+constexpr std::chrono::milliseconds longest_life_of_relay{200};
 // The raw loop tells the broker nothing before it has lived for half a second.
 constexpr std::chrono::milliseconds longest_raw_life{1'500};
 // From here on every failpoint has had its turn often enough to blame the one that was never reached.
 constexpr std::size_t enough_cycles_for_all_points = 1'000;
 
 using Source = Options::Source;
+
+bool is_of_outbox(std::string_view failpoint) {
+  return failpoint.starts_with("relay.") || failpoint.starts_with("outbox.");
+}
+
+std::unique_ptr<Outlet> make_outlet([[maybe_unused]] int chapter) {
+#ifdef IDEM_KILL_RABBITMQ
+  if (chapter % 3 != 2) return make_rabbit_outlet(chapter % 3 == 0 ? "classic" : "quorum");
+#endif
+  return make_kafka_outlet();
+}
 
 std::unique_ptr<Broker> make_broker(Source source) {
 #ifdef IDEM_KILL_RABBITMQ
@@ -54,8 +68,13 @@ class Run {
   explicit Run(Options options)
       : options_(std::move(options)),
         broker_(make_broker(options_.source)),
-        endings_(options_.seed, options_.points, options_.idem ? longest_life : longest_raw_life,
-                 [this](std::string_view point) { return broker_->reaches(point); }) {}
+        endings_(options_.seed, options_.points,
+                 !options_.idem    ? longest_raw_life
+                 : options_.relay ? longest_life_of_relay
+                                  : longest_life,
+                 [this](std::string_view point) {
+                   return broker_->reaches(point) && (options_.relay || !is_of_outbox(point));
+                 }) {}
 
   int all() {
     try {
@@ -83,6 +102,11 @@ class Run {
     chapter_options.kind = kind;
     chapter_options.seed = options_.seed + static_cast<std::uint64_t>(number);
     broker_->create(chapter_options.topic, kind);
+    if (options_.relay) {
+      if (!outlets_[number % 3]) outlets_[number % 3] = make_outlet(number);
+      chapter_options.outlet = outlets_[number % 3].get();
+      chapter_options.outlet->create(chapter_options.topic);
+    }
 
     Chapter chapter(chapter_options, *broker_, endings_);
     const std::size_t until = std::min(endings_.kills() + length, options_.cycles);
@@ -92,10 +116,11 @@ class Run {
       const bool killed = endings_.kills() > before;
       if (killed && endings_.kills() % cycles_between_checks == 0) note(chapter, chapter.check_after_kill(), "");
     }
+    const std::string to = chapter_options.outlet ? ", to a " + chapter_options.outlet->kind() : "";
     note(chapter, chapter.finish(),
-         std::string(", chapter ") + std::to_string(number + 1) + " done (" + kind.ordering +
-             ", " + kind.mode + ")");
+         ", chapter " + std::to_string(number + 1) + " done (" + kind.ordering + ", " + kind.mode + to + ")");
     messages_ += chapter.messages();
+    copies_ += chapter.copies_relayed();
   }
 
   void note(const Chapter& chapter, const Verdict& verdict, const std::string& what) {
@@ -127,11 +152,13 @@ class Run {
       }
     }
     std::printf("%zu messages, %.0f s, seed %lu\n", messages_, seconds, options_.seed);
+    if (options_.relay) std::printf("%zu copies sent by the outbox, each with the id of its original\n", copies_);
     for (const auto& [flaw, count] : flaws_)
       std::printf("FLAW %zu × %s\n", count, std::string(to_string(flaw)).c_str());
     if (!failed_.empty()) std::printf("FAILED: %s\n", failed_.c_str());
     const auto count = [&](Flaw flaw) { return flaws_.contains(flaw) ? flaws_.at(flaw) : 0; };
-    std::printf("cycles %zu lost %zu doubled %zu\n", endings_.kills(), count(Flaw::lost), count(Flaw::doubled));
+    std::printf("cycles %zu lost %zu doubled %zu\n", endings_.kills(), count(Flaw::lost) + count(Flaw::not_relayed),
+                count(Flaw::doubled) + count(Flaw::relayed_twice));
     const bool points_ok = all_reached || options_.cycles < enough_cycles_for_all_points;
     return flaws_.empty() && failed_.empty() && points_ok ? 0 : 1;
   }
@@ -141,7 +168,8 @@ class Run {
   Endings endings_;
   const Clock::time_point started_ = Clock::now();
   std::map<Flaw, std::size_t> flaws_;
-  std::size_t messages_ = 0;
+  std::size_t messages_ = 0, copies_ = 0;
+  std::unique_ptr<Outlet> outlets_[3];
   std::string failed_;
 };
 
@@ -174,6 +202,8 @@ Options parse(int count, char** words) {
     else if (word == "--raw") {
       options.consumer = here + "idem_kill_raw_consumer";
       options.idem = options.points = false;
+    } else if (word == "--relay") {
+      options.relay = true;
     } else if (word == "--kafka") {
       const std::string which = value();
       if (which != "real" && which != "mock") wrong_usage("--kafka is real or mock");
@@ -212,8 +242,13 @@ std::optional<std::string> missing_part(Source source) {
 int main(int count, char** words) {
   try {
     Options options = parse(count, words);
-    const std::string part = options.source == Source::rabbitmq ? "rabbitmq" : "kafka";
-    if (const auto missing = missing_part(options.source)) {
+    std::string part = options.source == Source::rabbitmq ? "rabbitmq" : "kafka";
+    auto missing = missing_part(options.source);
+    if (!missing && options.relay) {
+      missing = missing_part(Source::rabbitmq);
+      part = "rabbitmq";
+    }
+    if (missing) {
       const bool required = idem::test::required(part);
       std::printf("%s: no %s: %s\n", required ? "FAILED" : "SKIPPED", part.c_str(), missing->c_str());
       return required ? 1 : 77;

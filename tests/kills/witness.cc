@@ -51,15 +51,6 @@ class Query {
   std::unique_ptr<sqlite3_stmt, Close> statement_;
 };
 
-std::vector<Effect> effects_in(const std::filesystem::path& store) {
-  std::vector<Effect> effects;
-  Query query(store, "SELECT id, partition, position, key, amount FROM effects ORDER BY rowid");
-  while (query.next())
-    effects.push_back({query.text(0), static_cast<std::int32_t>(query.integer(1)), query.integer(2), query.text(3),
-                       query.integer(4)});
-  return effects;
-}
-
 class Nobody final : public SettleListener {
   void on_settled(std::span<const Settlement>) noexcept override {}
 };
@@ -119,6 +110,15 @@ std::vector<ParkedAt> parked_in(Ledger& ledger) {
 }
 
 }  // namespace
+
+std::vector<Effect> effects_in(const std::filesystem::path& store) {
+  std::vector<Effect> effects;
+  Query query(store, "SELECT id, partition, position, key, amount FROM effects ORDER BY rowid");
+  while (query.next())
+    effects.push_back({query.text(0), static_cast<std::int32_t>(query.integer(1)), query.integer(2), query.text(3),
+                       query.integer(4)});
+  return effects;
+}
 
 Evidence gather(const Place& place, Broker& broker, const std::vector<Sent>& sent, bool idem,
                 std::chrono::milliseconds retention) {

@@ -22,6 +22,9 @@ struct Place {
 Evidence gather(const Place& place, Broker& broker, const std::vector<Sent>& sent, bool idem,
                 std::chrono::milliseconds retention);
 
+/// The effects in the order in which they were written, as another process reads them.
+std::vector<Effect> effects_in(const std::filesystem::path& store);
+
 /// SQLite's own word on the file: "ok", or what is wrong.
 std::string integrity(const std::filesystem::path& store);
 

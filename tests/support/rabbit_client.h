@@ -51,6 +51,7 @@ class RabbitClient {
   int consumers(const std::string& queue);
   // Takes one without acknowledging it, with its redelivered flag; nullopt: there is none.
   struct Got {
+    std::string id;  // "": it has none
     std::string payload;
     bool redelivered = false;
   };
