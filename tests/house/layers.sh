@@ -14,13 +14,13 @@ c_libraries='librdkafka/|rdkafka|rabbitmq-c/|amqp|sqlite3|libpq|postgresql/'
 # C libraries in .cc files only, each in its own place only.
 while read -r line; do complain "a header includes a C library: $line"; done \
   < <(grep_includes "$c_libraries" framework stores | grep -E '^[^:]+\.h:' |
-      grep -v '^framework/sources/rabbitmq/amqp_headers\.h:')
+      grep -v '^framework/rabbitmq/amqp_headers\.h:')
 while read -r line; do complain "a header includes a C library by way of amqp_headers.h: $line"; done \
   < <(grep_includes '[^"]*amqp_headers' framework stores | grep -E '^[^:]+\.h:')
 while read -r line; do complain "rdkafka outside its places: $line"; done \
   < <(grep_includes 'librdkafka/|rdkafka' framework stores | grep -vE '^framework/(sources|publishers)/kafka/')
 while read -r line; do complain "rabbitmq-c outside its places: $line"; done \
-  < <(grep_includes 'rabbitmq-c/|amqp' framework stores | grep -vE '^framework/(sources|publishers)/rabbitmq/')
+  < <(grep_includes 'rabbitmq-c/|amqp' framework stores | grep -vE '^framework/((sources|publishers)/)?rabbitmq/')
 while read -r line; do complain "sqlite3 outside stores/sqlite: $line"; done \
   < <(grep_includes 'sqlite3' framework stores | grep -v '^stores/sqlite/')
 
@@ -34,7 +34,7 @@ while read -r line; do complain "the core reads a clock: $line"; done \
 while read -r line; do complain "the framework includes a store's insides: $line"; done \
   < <(grep_includes 'stores/|sqlite/' framework)
 while read -r line; do complain "the runtime includes a source's insides: $line"; done \
-  < <(grep_includes 'sources/|publishers/|idem/kafka|idem/rabbitmq' framework/runtime framework/core)
+  < <(grep_includes 'sources/|publishers/|rabbitmq/|idem/kafka|idem/rabbitmq' framework/runtime framework/core)
 while read -r line; do complain "a public header includes a private one: $line"; done \
   < <(grep_includes '(core|runtime|sources|publishers|memory|sqlite)/' framework/include stores/include)
 

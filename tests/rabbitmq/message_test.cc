@@ -4,7 +4,7 @@
 #include <map>
 
 #include "running_source.h"
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::test {
 namespace {

@@ -68,19 +68,19 @@ TEST(RabbitOptionsTest, a_queue_of_its_own_timeout_goes_first) {
 TEST(RabbitOptionsTest, the_password_comes_from_where_it_is_kept) {
   RabbitOptions options = good();
   options.uri = "amqp://u:in-uri@h";
-  EXPECT_EQ(configure(options, context()).password(), "in-uri");
+  EXPECT_EQ(configure(options, context()).server.password(), "in-uri");
   setenv("IDEM_TEST_PASSWORD", "in-env", 1);
   options.password_env = "IDEM_TEST_PASSWORD";
-  EXPECT_EQ(configure(options, context()).password(), "in-env");
+  EXPECT_EQ(configure(options, context()).server.password(), "in-env");
   options.password_env = "IDEM_TEST_NOT_THERE";
-  EXPECT_THROW(configure(options, context()).password(), std::runtime_error);
+  EXPECT_THROW(configure(options, context()).server.password(), std::runtime_error);
   options.password_env.clear();
   const std::string file = testing::TempDir() + "idem-password";
   std::ofstream(file) << "in-file\r\nsecond line\n";
   options.password_file = file;
-  EXPECT_EQ(configure(options, context()).password(), "in-file");
+  EXPECT_EQ(configure(options, context()).server.password(), "in-file");
   std::remove(file.c_str());
-  EXPECT_THROW(configure(options, context()).password(), std::runtime_error);
+  EXPECT_THROW(configure(options, context()).server.password(), std::runtime_error);
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <limits>
 #include <optional>
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_table.h"
-#include "sources/rabbitmq/rabbit_topology.h"
+#include "rabbitmq/topology.h"
 
 namespace idem::rabbit {
 namespace {
@@ -107,7 +107,8 @@ TEST(RabbitTopologyText, a_difference_names_the_argument_both_values_and_the_rem
   const std::string text = explain_difference(
       "queue \"orders\"",
       "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'orders' in vhost '/': received '1000' but "
-      "current is '2000'");
+      "current is '2000'",
+      "RabbitOptions::topology");
   for (const char* part : {"queue \"orders\"", "x-message-ttl", "at the server is 2000", "it is 1000", "delete it"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
 }
@@ -115,7 +116,8 @@ TEST(RabbitTopologyText, a_difference_names_the_argument_both_values_and_the_rem
 TEST(RabbitTopologyText, none_is_not_set) {
   const std::string text = explain_difference(
       "queue \"q\"", "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value "
-                     "'5' of type 'signedint' but current is none");
+                     "'5' of type 'signedint' but current is none",
+      "RabbitOptions::topology");
   EXPECT_NE(text.find("at the server is not set"), std::string::npos) << text;
 }
 

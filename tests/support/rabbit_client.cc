@@ -4,7 +4,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::test {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "sources/rabbitmq/amqp_headers.h"
-#include "sources/rabbitmq/argument_table.h"
+#include "rabbitmq/amqp_headers.h"
+#include "rabbitmq/argument_table.h"
 
 namespace idem::rabbit {
 namespace {

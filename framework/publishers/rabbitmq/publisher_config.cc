@@ -2,39 +2,28 @@
 
 #include <sys/socket.h>
 
-#include <stdexcept>
-
-#include "sources/rabbitmq/amqp_headers.h"
-#include "sources/rabbitmq/rabbit_topology.h"
+#include "rabbitmq/amqp_headers.h"
+#include "rabbitmq/topology.h"
 
 namespace idem::rabbit {
 namespace {
 
 using namespace std::chrono_literals;
 
-void check(bool good, const std::string& member, const std::string& what) {
-  if (!good) throw std::invalid_argument("RabbitMQ publisher: RabbitPublisherOptions::" + member + " " + what);
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
-}
-
-void check_own(const RabbitPublisherOptions& options) {
+void check_own(const RabbitPublisherOptions& options, const Owner& owner) {
   for (const RabbitExchange& exchange : options.topology.exchanges)
-    check(exchange.durable, "topology.exchanges: \"" + exchange.name + "\"",
-          "is not durable: after a restart of the server nothing could be sent to it; declare it durable");
+    owner.require(exchange.durable, "topology.exchanges: \"" + exchange.name + "\"",
+                  "is not durable: after a restart of the server nothing could be sent to it; declare it durable");
   for (const RabbitQueue& queue : options.topology.queues)
-    check(queue.durable, "topology.queues: \"" + queue.name + "\"",
-          "is not durable: what is stored in it would be lost when the server restarts; declare it durable");
-  check(options.window >= 1, "window", "is 0: nothing could be sent");
-  check(options.queue_messages >= 1, "queue_messages", "is 0: nothing could be taken");
-  check(options.queue_bytes >= 1, "queue_bytes", "is 0: nothing could be taken");
-  check(options.wait_for_room >= 0ms, "wait_for_room", "must not be negative");
-  check(options.confirm_timeout > 0ms, "confirm_timeout", "must be longer than zero");
-  check(options.give_up > 0ms, "give_up", "must be longer than zero");
-  check(options.close_timeout >= 0ms, "close_timeout", "must not be negative");
+    owner.require(queue.durable, "topology.queues: \"" + queue.name + "\"",
+                  "is not durable: what is stored in it would be lost when the server restarts; declare it durable");
+  owner.require(options.window >= 1, "window", "is 0: nothing could be sent");
+  owner.require(options.queue_messages >= 1, "queue_messages", "is 0: nothing could be taken");
+  owner.require(options.queue_bytes >= 1, "queue_bytes", "is 0: nothing could be taken");
+  owner.require(options.wait_for_room >= 0ms, "wait_for_room", "must not be negative");
+  owner.require(options.confirm_timeout > 0ms, "confirm_timeout", "must be longer than zero");
+  owner.require(options.give_up > 0ms, "give_up", "must be longer than zero");
+  owner.require(options.close_timeout >= 0ms, "close_timeout", "must not be negative");
 }
 
 // What a write may not exceed once the socket is writable, so that it never waits: a third of this is free then. The
@@ -43,30 +32,11 @@ constexpr int send_buffer = 208 << 10;
 
 }  // namespace
 
-Configuration configure_publisher(const RabbitPublisherOptions& options) {
-  check_own(options);
-  RabbitOptions shared;
-  shared.uri = options.uri;
-  shared.more_hosts = options.more_hosts;
-  shared.password_file = options.password_file;
-  shared.password_env = options.password_env;
-  shared.tls = options.tls;
-  shared.heartbeat = options.heartbeat;
-  shared.topology = options.topology;
-  shared.queue = "none";  // nothing is consumed
-  SourceContext context;
-  context.consumer = options.name;
-  try {
-    return configure(shared, context);
-  } catch (const std::invalid_argument& e) {
-    throw std::invalid_argument(of_publisher(e.what()));
-  }
-}
-
-std::string of_publisher(std::string text) {
-  replace_all(text, "RabbitMQ source", "RabbitMQ publisher");
-  replace_all(text, "RabbitOptions::", "RabbitPublisherOptions::");
-  return text;
+Server configure_publisher(const RabbitPublisherOptions& options) {
+  const Owner owner{"RabbitMQ publisher", "RabbitPublisherOptions"};
+  check_own(options, owner);
+  check_topology(options.topology, owner);
+  return server_of(owner, options.name, options);
 }
 
 void open_publishing_channel(Connection& connection, RabbitPublisherOptions::Mode mode) {
@@ -78,13 +48,13 @@ void open_publishing_channel(Connection& connection, RabbitPublisherOptions::Mod
   connection.check("the channel cannot be put into its mode");
 }
 
-std::unique_ptr<Connection> connect_publisher(const Configuration& configuration, const Address& address,
-                                              RabbitPublisherOptions::Mode mode) {
-  auto connection = std::make_unique<Connection>(configuration, address);
+std::unique_ptr<Connection> connect_publisher(const Server& server, const Address& address,
+                                              const RabbitPublisherOptions& options) {
+  auto connection = std::make_unique<Connection>(server, address);
   try {
     setsockopt(connection->socket(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
-    declare(*connection, configuration.options.topology);
-    open_publishing_channel(*connection, mode);
+    declare(*connection, options.topology);
+    open_publishing_channel(*connection, options.mode);
   } catch (...) {
     connection->close();
     throw;

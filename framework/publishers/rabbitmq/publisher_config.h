@@ -6,22 +6,19 @@
 
 #include <idem/rabbitmq_publisher.h>
 
-#include "sources/rabbitmq/rabbit_connection.h"
+#include "rabbitmq/connection.h"
 
 namespace idem::rabbit {
 
 constexpr std::uint16_t publishing_channel = 1;
 
 /// Throws std::invalid_argument, naming the member.
-Configuration configure_publisher(const RabbitPublisherOptions& options);
+Server configure_publisher(const RabbitPublisherOptions& options);
 
 /// Connects, declares the topology and opens the channel in its mode. Throws Failure.
-std::unique_ptr<Connection> connect_publisher(const Configuration& configuration, const Address& address,
-                                              RabbitPublisherOptions::Mode mode);
+std::unique_ptr<Connection> connect_publisher(const Server& server, const Address& address,
+                                              const RabbitPublisherOptions& options);
 /// The channel, anew after the server closed it. Throws Failure.
 void open_publishing_channel(Connection& connection, RabbitPublisherOptions::Mode mode);
-
-/// The source's words about its options, made to speak of the publisher's: both have these members under one name.
-std::string of_publisher(std::string text);
 
 }  // namespace idem::rabbit

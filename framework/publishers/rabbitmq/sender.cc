@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <set>
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 
@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t overhead = 256;
 /// Written in one turn before the answers are looked at again; a writable socket has room for it.
 constexpr std::size_t burst = 96 << 10;
+constexpr std::chrono::milliseconds longest_pause{5'000};
 
 std::size_t size_of(const RabbitOutgoing& m) {
   std::size_t size = overhead + m.payload.size() + m.id.size();
@@ -59,7 +60,8 @@ bool writable(int socket) {
 Sender::Sender(const RabbitPublisherOptions& options)
     : Engine({options.queue_messages, options.queue_bytes, options.wait_for_room}, options.give_up),
       options_(options),
-      configuration_(configure_publisher(options)) {
+      server_(configure_publisher(options)),
+      redial_(server_, longest_pause) {
   if (options_.connect_at_start) connect_at_start();
   start();
 }
@@ -126,7 +128,7 @@ void Sender::turn() {
 
 void Sender::rest(TimePoint now) {
   TimePoint end = now + std::min<std::chrono::milliseconds>(1s, 500ms * options_.heartbeat.count());
-  if (!connection_ && !attempt_.valid()) end = std::min(end, next_attempt_);
+  if (!connection_ && !attempt_.valid()) end = std::min(end, redial_.due());
   const short wanted = static_cast<short>(POLLIN | (waits_for_space_ ? POLLOUT : 0));
   sleep(end, {connection_ ? connection_->socket() : -1, wanted, 0});
 }

@@ -9,7 +9,6 @@
 #include <future>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "publishers/rabbitmq/confirm_window.h"
 #include "publishers/rabbitmq/message_writer.h"
 #include "publishers/rabbitmq/publisher_config.h"
+#include "rabbitmq/redial.h"
 
 struct amqp_frame_t_;
 
@@ -75,7 +75,7 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   void say(const std::string& what);
 
   const RabbitPublisherOptions options_;
-  const Configuration configuration_;
+  const Server server_;
 
   // --- the thread's own
   ConfirmWindow window_;
@@ -95,13 +95,11 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
 
   std::unique_ptr<Connection> connection_, leaving_;
   std::string blocked_;  ///< why the server takes nothing
-  TimePoint unblocked_at_{}, next_attempt_{};
+  TimePoint unblocked_at_{};
+  Redial redial_;
   std::future<std::unique_ptr<Connection>> attempt_;
   std::thread attempt_thread_;
-  std::size_t next_address_ = 0;
-  int failures_ = 0;
   std::string last_said_;
-  std::mt19937 random_{std::random_device{}()};
 };
 
 }  // namespace idem::rabbit

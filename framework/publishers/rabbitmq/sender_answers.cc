@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "publishers/rabbitmq/sender.h"
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 

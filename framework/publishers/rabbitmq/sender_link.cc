@@ -11,31 +11,14 @@ namespace idem::rabbit {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-namespace {
-
-constexpr std::chrono::milliseconds first_pause{50}, longest_pause{5'000};
-
-}  // namespace
-
 void Sender::connect_at_start() {
-  std::string failures;
-  for (std::size_t i = 0; i < configuration_.addresses.size(); ++i) {
-    try {
-      next_address_ = i;
-      return begin(connect_publisher(configuration_, configuration_.addresses[i], options_.mode));
-    } catch (const Failure& failure) {
-      if (failure.code != 0) throw std::runtime_error("RabbitMQ publisher: " + of_publisher(failure.what()));
-      failures += (failures.empty() ? "" : "; ") + of_publisher(failure.what());
-    }
-  }
-  throw std::runtime_error("RabbitMQ publisher: " + failures + "; check RabbitPublisherOptions::uri (" +
-                           redact_uri(options_.uri) + ") and that the server runs, or set connect_at_start = false");
+  redial_.begin([this](const Address& address) { begin(connect_publisher(server_, address, options_)); },
+                ", or set connect_at_start = false");
 }
 
 void Sender::begin(std::unique_ptr<Connection> connection) {
   connection_ = std::move(connection);
   unblocked_at_ = steady_clock::now();
-  failures_ = 0;
   set_obstacle("");
 }
 
@@ -48,16 +31,16 @@ void Sender::connect(TimePoint now) {
       begin(attempt_.get());
       runtime::log().info("rabbitmq {}: connected to {}", options_.name, connection_->address().to_string());
     } catch (const std::exception& failure) {
-      attempt_failed(of_publisher(failure.what()));
+      attempt_failed(failure.what());
     }
     return;
   }
-  if (now < next_attempt_) return;
+  if (now < redial_.due()) return;
   std::packaged_task<std::unique_ptr<Connection>()> task(
-      [this, address = configuration_.addresses[next_address_], old = std::move(leaving_)]() mutable {
+      [this, address = redial_.address(), old = std::move(leaving_)]() mutable {
         if (old) old->close();
         old.reset();
-        return connect_publisher(configuration_, address, options_.mode);
+        return connect_publisher(server_, address, options_);
       });
   std::future<std::unique_ptr<Connection>> result = task.get_future();
   try {
@@ -72,15 +55,10 @@ void Sender::connect(TimePoint now) {
 }
 
 void Sender::attempt_failed(const std::string& what) {
-  ++failures_;
-  next_address_ = (next_address_ + 1) % configuration_.addresses.size();
+  redial_.failed();
   const std::string obstacle = "no connection: " + what;
   say(obstacle + "; trying on");
   set_obstacle(obstacle);
-  const double doubled = static_cast<double>(first_pause.count()) * (1 << std::min(failures_, 16));
-  const double pause = std::min(doubled, static_cast<double>(longest_pause.count()));
-  const double part = std::uniform_real_distribution<double>(0.5, 1)(random_);
-  next_attempt_ = steady_clock::now() + std::chrono::milliseconds(static_cast<std::int64_t>(pause * part));
 }
 
 // Everything unanswered is sent again, with its id.
@@ -95,7 +73,7 @@ void Sender::lost(const std::string& why) {
   waits_for_space_ = more_to_write_ = false;
   say(why + "; what is unanswered will be sent again (" + std::to_string(tickets.size()) + " messages)");
   set_obstacle("no connection: " + why);
-  next_attempt_ = steady_clock::now();
+  redial_.lost();
 }
 
 void Sender::look_for_silence(TimePoint now) {

@@ -2,8 +2,8 @@
 
 #include <thread>
 
-#include "sources/rabbitmq/amqp_headers.h"
-#include "sources/rabbitmq/rabbit_topology.h"
+#include "rabbitmq/amqp_headers.h"
+#include "rabbitmq/topology.h"
 
 namespace idem::rabbit {
 namespace {
@@ -81,7 +81,7 @@ void consume(Connection& connection, const Configuration& configuration, std::ui
 
 std::unique_ptr<Connection> establish(const Configuration& configuration, const Wish& wish,
                                       const std::atomic<bool>& cancelled) {
-  auto connection = std::make_unique<Connection>(configuration, wish.address);
+  auto connection = std::make_unique<Connection>(configuration.server, wish.address);
   try {
     if (configuration.exclusive) take_lock(*connection, configuration, wish, cancelled);
     declare(*connection, configuration.options.topology);

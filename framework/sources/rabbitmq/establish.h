@@ -5,7 +5,8 @@
 #include <atomic>
 #include <memory>
 
-#include "sources/rabbitmq/rabbit_connection.h"
+#include "rabbitmq/connection.h"
+#include "sources/rabbitmq/rabbit_config.h"
 
 namespace idem::rabbit {
 

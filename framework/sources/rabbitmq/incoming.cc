@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_table.h"
 
 namespace idem::rabbit {

@@ -2,25 +2,20 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include <idem/rabbitmq.h>
 
-#include "sources/rabbitmq/rabbit_uri.h"
+#include "rabbitmq/server.h"
 
 namespace idem::rabbit {
 
 struct Configuration {
   RabbitOptions options;
-  Uri uri;
-  std::vector<Address> addresses;  ///< the URI's first
+  Server server;
   std::string consumer;            ///< the runtime's name for it
   std::uint16_t prefetch = 1;      ///< unacknowledged deliveries at most; never 0, which would mean no limit
   bool exclusive = true;           ///< the store is this process's own: nobody else may read the queue
   std::chrono::milliseconds consumer_timeout{0};
-
-  /// As of now: from the file or the environment, else the URI's. Throws std::runtime_error.
-  std::string password() const;
 };
 
 /// For people: "rabbitmq orders".

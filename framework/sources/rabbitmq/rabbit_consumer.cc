@@ -10,7 +10,7 @@
 
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 
@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t acks_at_once = 100;
 /// So many connections in a row ended with the same kind of frame and nothing done in between.
 constexpr int often_enough = 5;
+constexpr std::chrono::milliseconds longest_pause{10'000};
 constexpr std::chrono::milliseconds look_while_busy{5'000}, look_while_idle{100};
 
 }  // namespace
@@ -32,7 +33,7 @@ Consumer::Consumer(const RabbitOptions& options, SourceEvents& events, const Sou
       events_(&events),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       incoming_(options.key_header),
-      random_(std::random_device{}()) {
+      redial_(configuration_.server, longest_pause) {
   if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
@@ -42,21 +43,10 @@ Consumer::~Consumer() {
 }
 
 void Consumer::start() {
-  std::string failures;
   const std::atomic<bool> never{false};
-  for (std::size_t i = 0; i < configuration_.addresses.size(); ++i) {
-    try {
-      next_address_ = i;
-      return begin(establish(configuration_,
-                             {configuration_.addresses[i], configuration_.prefetch, configuration_.options.wait_for_queue},
-                             never));
-    } catch (const Failure& failure) {
-      if (failure.code != 0) throw std::runtime_error(std::string("RabbitMQ source: ") + failure.what());
-      failures += (failures.empty() ? "" : "; ") + std::string(failure.what());
-    }
-  }
-  throw std::runtime_error("RabbitMQ source: " + failures + "; check RabbitOptions::uri (" +
-                           redact_uri(configuration_.options.uri) + ") and that the server runs");
+  redial_.begin([&](const Address& address) {
+    begin(establish(configuration_, {address, configuration_.prefetch, configuration_.options.wait_for_queue}, never));
+  });
 }
 
 // --- the path of a message -----------------------------------------------------------------------------------------
@@ -282,7 +272,7 @@ std::optional<std::int64_t> Consumer::lag(PartitionHandle handle) const {
 // --- waiting and waking --------------------------------------------------------------------------------------------
 
 Consumer::TimePoint Consumer::next_duty() const {
-  if (!connection_) return attempt_ ? TimePoint::max() : next_attempt_;
+  if (!connection_) return attempt_ ? TimePoint::max() : redial_.due();
   TimePoint next = connection_->heartbeat() > 0 ? next_heartbeat_ : TimePoint::max();
   if (!asked_ && may_read()) next = std::min(next, next_look_);
   return next;

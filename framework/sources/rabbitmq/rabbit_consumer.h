@@ -7,12 +7,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <idem/rabbitmq.h>
 
+#include "rabbitmq/redial.h"
 #include "sources/rabbitmq/attempt.h"
 #include "sources/rabbitmq/delivery_tags.h"
 #include "sources/rabbitmq/incoming.h"
@@ -93,14 +93,11 @@ class Consumer {
 
   std::unique_ptr<Connection> leaving_;     ///< to be closed by the next attempt
   std::unique_ptr<Attempt> attempt_;
-  TimePoint next_attempt_{};
+  Redial redial_;
   std::optional<TimePoint> refused_since_;  ///< by a server that could be talked to
   bool server_was_up_ = false;              ///< when the channel was lost
   int undecodable_ = 0;                     ///< frames since the last acknowledgement
-  int failures_ = 0;                        ///< attempts since the connection was last good
-  std::size_t next_address_ = 0;
   std::string last_said_;
-  std::mt19937 random_;
   bool ended_ = false;                      ///< on_fatal was said
   bool handing_back_said_ = false;
 };

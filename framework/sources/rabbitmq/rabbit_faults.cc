@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "runtime/log.h"
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 #include "sources/rabbitmq/rabbit_consumer.h"
 
 namespace idem::rabbit {
@@ -16,7 +16,6 @@ namespace {
 
 /// RabbitMQ gives a connection up that takes nothing for 30 s.
 constexpr auto longest_unread = 10s;
-constexpr std::chrono::milliseconds first_pause{50}, longest_pause{10'000};
 
 /// No attempt can heal it: something that was declared or consumed is another thing, or is not there.
 bool is_final(const Failure& failure) {
@@ -70,8 +69,7 @@ void Consumer::lost(const std::string& why) {
   server_was_up_ = connection_ && !connection_->dead();
   leaving_ = std::move(connection_);
   reading_ = false;
-  next_attempt_ = steady_clock::now();
-  failures_ = 0;
+  redial_.lost();
   last_said_.clear();
   refused_since_.reset();
   say(why + "; unacknowledged messages come again, connecting anew");
@@ -104,19 +102,17 @@ void Consumer::connect_again(TimePoint now) {
     if (result->failure) return attempt_failed(*result->failure);
     runtime::log().info("{}: connected to {} again", name_of(configuration_), result->connection->address().to_string());
     last_said_.clear();
-    failures_ = 0;
     return begin(std::move(result->connection));
   }
-  if (now < next_attempt_) return;
+  if (now < redial_.due()) return;
   const std::chrono::milliseconds own_connection_dies = 3 * configuration_.options.heartbeat;
   attempt_ = std::make_unique<Attempt>(
-      configuration_, Wish{configuration_.addresses[next_address_], configuration_.prefetch, own_connection_dies},
+      configuration_, Wish{redial_.address(), configuration_.prefetch, own_connection_dies},
       std::move(leaving_), [this] { wake(); });
 }
 
 void Consumer::attempt_failed(const Failure& failure) {
-  ++failures_;
-  next_address_ = (next_address_ + 1) % configuration_.addresses.size();
+  redial_.failed();
   const auto now = steady_clock::now();
   // A server that comes up refuses for a while what it grants later: it listens before it knows all its queues.
   if (failure.code == 0) refused_since_.reset();
@@ -125,11 +121,6 @@ void Consumer::attempt_failed(const Failure& failure) {
                             now - *refused_since_ > 3 * configuration_.options.heartbeat))
     return fatal(failure.what());
   say(std::string("not connected: ") + failure.what() + "; trying on");
-  const double doubled = static_cast<double>(first_pause.count()) * (1 << std::min(failures_, 16));
-  const double pause = std::min(doubled, static_cast<double>(longest_pause.count()));
-  // Up to half of it at random: many consumers lose one server at the same moment.
-  const double part = std::uniform_real_distribution<double>(0.5, 1)(random_);
-  next_attempt_ = now + std::chrono::milliseconds(static_cast<std::int64_t>(pause * part));
 }
 
 void Consumer::fatal(const std::string& what) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "sources/rabbitmq/rabbit_config.h"
+#include "rabbitmq/server.h"
 
 struct amqp_connection_state_t_;
 
@@ -28,8 +28,8 @@ class Failure : public std::runtime_error {
 
 class Connection {
  public:
-  /// Connects and logs in. Throws Failure; takes some seconds at most.
-  Connection(const Configuration& configuration, const Address& address);
+  /// Connects and logs in. Throws Failure; takes some seconds at most. `server` outlives it.
+  Connection(const Server& server, const Address& address);
   /// Drops it, if close() was not called.
   ~Connection();
   Connection(const Connection&) = delete;
@@ -39,6 +39,7 @@ class Connection {
   int socket() const;
   int heartbeat() const { return heartbeat_; }  ///< seconds, as agreed with the server
   const Address& address() const { return address_; }
+  const Owner& owner() const { return server_.owner; }
 
   void open_channel(std::uint16_t channel);
   /// After an rpc of rabbitmq-c: throws Failure if it went wrong, and answers the server's close of the channel.
@@ -50,9 +51,10 @@ class Connection {
   bool dead() const { return dead_; }
 
  private:
-  void open_socket(const Configuration& configuration);
-  void log_in(const Configuration& configuration);
+  void open_socket();
+  void log_in();
 
+  const Server& server_;
   amqp_connection_state_t_* state_ = nullptr;
   const Address address_;
   int heartbeat_ = 0;

@@ -1,6 +1,6 @@
-#include "sources/rabbitmq/argument_table.h"
+#include "rabbitmq/argument_table.h"
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 namespace {

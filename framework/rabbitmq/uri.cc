@@ -1,4 +1,4 @@
-#include "sources/rabbitmq/rabbit_uri.h"
+#include "rabbitmq/uri.h"
 
 #include <charconv>
 #include <stdexcept>
@@ -41,7 +41,7 @@ Uri parse(std::string_view text) {
   uri.tls = take("amqps://");
   if (!uri.tls && !take("amqp://")) throw std::invalid_argument("it must begin with amqp:// or amqps://");
   if (const auto query = text.find_first_of("?#"); query != std::string_view::npos)
-    throw std::invalid_argument("it must not have a query (heartbeat and the like are members of RabbitOptions)");
+    throw std::invalid_argument("it must not have a query (heartbeat and the like are members of the options)");
 
   const auto slash = text.find('/');
   const std::string_view authority = text.substr(0, slash);
@@ -99,7 +99,7 @@ Uri parse_uri(std::string_view text) {
   try {
     return parse(text);
   } catch (const std::invalid_argument& e) {
-    throw std::invalid_argument("RabbitOptions::uri \"" + redact_uri(text) + "\": " + e.what());
+    throw std::invalid_argument("\"" + redact_uri(text) + "\" is refused: " + e.what());
   }
 }
 

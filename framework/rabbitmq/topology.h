@@ -8,12 +8,16 @@
 namespace idem::rabbit {
 
 class Connection;
+struct Owner;
+
+/// What cannot be right whatever the server has. Throws std::invalid_argument.
+void check_topology(const RabbitTopology& topology, const Owner& owner);
 
 /// On a channel of its own, which is closed again. Throws Failure.
 void declare(Connection& connection, const RabbitTopology& topology);
 
 /// What a refused declaration says to a person: the argument, both values and the remedy. `server_text` is RabbitMQ's
-/// own (406), `what` names the thing: queue "orders".
-std::string explain_difference(const std::string& what, const std::string& server_text);
+/// own (406), `what` names the thing: queue "orders"; `member` the option that has the topology.
+std::string explain_difference(const std::string& what, const std::string& server_text, const std::string& member);
 
 }  // namespace idem::rabbit

@@ -1,4 +1,4 @@
-#include "sources/rabbitmq/rabbit_connection.h"
+#include "rabbitmq/connection.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -7,7 +7,7 @@
 #include <chrono>
 #include <vector>
 
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 namespace {
@@ -38,12 +38,12 @@ std::string library_error(int status) { return amqp_error_string2(status); }
 
 }  // namespace
 
-Connection::Connection(const Configuration& configuration, const Address& address)
-    : state_(amqp_new_connection()), address_(address) {
+Connection::Connection(const Server& server, const Address& address)
+    : server_(server), state_(amqp_new_connection()), address_(address) {
   if (!state_) throw std::bad_alloc();
   try {
-    open_socket(configuration);
-    log_in(configuration);
+    open_socket();
+    log_in();
   } catch (...) {
     amqp_destroy_connection(state_);
     throw;
@@ -54,14 +54,14 @@ Connection::~Connection() { amqp_destroy_connection(state_); }
 
 int Connection::socket() const { return amqp_get_sockfd(state_); }
 
-void Connection::open_socket(const Configuration& configuration) {
-  const auto fail = [](const std::string& member, const std::string& file) {
-    throw Failure(0, "RabbitOptions::tls." + member + " \"" + file + "\" cannot be read or is no good PEM");
+void Connection::open_socket() {
+  const auto fail = [this](const std::string& member, const std::string& file) {
+    throw Failure(0, owner().member("tls." + member) + " \"" + file + "\" cannot be read or is no good PEM");
   };
-  amqp_socket_t* socket = configuration.uri.tls ? amqp_ssl_socket_new(state_) : amqp_tcp_socket_new(state_);
+  amqp_socket_t* socket = server_.uri.tls ? amqp_ssl_socket_new(state_) : amqp_tcp_socket_new(state_);
   if (!socket) throw std::bad_alloc();
-  if (configuration.uri.tls) {
-    const RabbitTls& tls = configuration.options.tls;
+  if (server_.uri.tls) {
+    const RabbitTls& tls = server_.tls;
     amqp_ssl_socket_set_verify_peer(socket, tls.verify);
     amqp_ssl_socket_set_verify_hostname(socket, tls.verify);
     if (!tls.ca_file.empty() && amqp_ssl_socket_set_cacert(socket, tls.ca_file.c_str()) != AMQP_STATUS_OK)
@@ -76,26 +76,26 @@ void Connection::open_socket(const Configuration& configuration) {
     throw Failure(0, "cannot connect to " + address_.to_string() + ": " + library_error(status));
   // Sending waits without a limit inside rabbitmq-c; a peer that takes nothing any more is given up by the kernel.
   const auto limit = static_cast<unsigned>(
-      std::chrono::milliseconds(2 * configuration.options.heartbeat).count());
+      std::chrono::milliseconds(2 * server_.heartbeat).count());
   setsockopt(this->socket(), IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit);
 }
 
-void Connection::log_in(const Configuration& configuration) {
+void Connection::log_in() {
   amqp_set_handshake_timeout(state_, &answer_patience);
   amqp_set_rpc_timeout(state_, &answer_patience);
   std::vector<amqp_table_entry_t> capabilities = {
       entry("consumer_cancel_notify", true), entry("connection.blocked", true), entry("basic.nack", true),
       entry("authentication_failure_close", true)};
-  const std::string name = "idem " + configuration.consumer;
+  const std::string name = "idem " + server_.connection_name;
   std::vector<amqp_table_entry_t> properties = {entry("connection_name", name), {}};
   properties.back().key = amqp_cstring_bytes("capabilities");
   properties.back().value.kind = AMQP_FIELD_KIND_TABLE;
   properties.back().value.value.table = {static_cast<int>(capabilities.size()), capabilities.data()};
   const amqp_table_t table{static_cast<int>(properties.size()), properties.data()};
-  const Uri& uri = configuration.uri;
-  const std::string password = configuration.password();
+  const Uri& uri = server_.uri;
+  const std::string password = server_.password();
   const amqp_rpc_reply_t reply = amqp_login_with_properties(
-      state_, uri.vhost.c_str(), /*channel_max=*/16, frame_size, static_cast<int>(configuration.options.heartbeat.count()),
+      state_, uri.vhost.c_str(), /*channel_max=*/16, frame_size, static_cast<int>(server_.heartbeat.count()),
       &table, AMQP_SASL_METHOD_PLAIN, uri.user.c_str(), password.c_str());
   if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
     heartbeat_ = amqp_get_heartbeat(state_);
@@ -105,9 +105,10 @@ void Connection::log_in(const Configuration& configuration) {
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
     const auto& close = *static_cast<amqp_connection_close_t*>(reply.reply.decoded);
     const std::string said = text(close.reply_text);
-    const char* member = close.reply_code == 403 ? "; check the user and the password in RabbitOptions::uri"
-                         : close.reply_code == 530 ? "; check the vhost in RabbitOptions::uri and the user's rights in it"
-                                                   : "";
+    const std::string member =
+        close.reply_code == 403   ? "; check the user and the password in " + owner().member("uri")
+        : close.reply_code == 530 ? "; check the vhost in " + owner().member("uri") + " and the user's rights in it"
+                                  : "";
     throw Failure(close.reply_code, "RabbitMQ refuses the login at " + where + ": " + said + member, said);
   }
   throw Failure(0, "the login at " + where + " failed: " + library_error(reply.library_error));

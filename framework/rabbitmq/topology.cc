@@ -1,11 +1,18 @@
-#include "sources/rabbitmq/rabbit_topology.h"
+#include "rabbitmq/topology.h"
 
-#include "sources/rabbitmq/amqp_headers.h"
-#include "sources/rabbitmq/argument_table.h"
-#include "sources/rabbitmq/rabbit_connection.h"
+#include "rabbitmq/amqp_headers.h"
+#include "rabbitmq/argument_table.h"
+#include "rabbitmq/connection.h"
 
 namespace idem::rabbit {
 namespace {
+
+constexpr std::size_t longest_name = 255;  // of a short string in AMQP
+
+void check_name(const std::string& name, const std::string& what, const Owner& owner) {
+  owner.require(!name.empty(), "topology." + what, "is empty");
+  owner.require(name.size() <= longest_name, "topology." + what, "is longer than 255 bytes, which AMQP does not allow");
+}
 
 RabbitArguments arguments_of(const RabbitQueue& queue) {
   RabbitArguments arguments = queue.arguments;
@@ -48,7 +55,7 @@ void declare_named(Connection& connection, const Thing& thing, const std::string
     declare(connection, thing);
   } catch (const Failure& failure) {
     if (failure.code != 406) throw;
-    throw Failure(failure.code, explain_difference(what, failure.text), failure.text);
+    throw Failure(failure.code, explain_difference(what, failure.text, connection.owner().member("topology")), failure.text);
   }
 }
 
@@ -68,15 +75,33 @@ std::string word_after(const std::string& text, const std::string& before) {
 
 }  // namespace
 
-std::string explain_difference(const std::string& what, const std::string& said) {
+std::string explain_difference(const std::string& what, const std::string& said, const std::string& member) {
   const std::string argument = word_after(said, "inequivalent arg ");
-  if (argument.empty()) return what + " is not as RabbitOptions::topology has it: " + said;
+  if (argument.empty()) return what + " is not as " + member + " has it: " + said;
   std::string wanted = word_after(said, "received "), found = word_after(said, "current is ");
   if (wanted == "none") wanted = "not given";
   if (found == "none") found = "not set";
-  return what + ": its " + argument + " at the server is " + found + ", in RabbitOptions::topology it is " + wanted +
+  return what + ": its " + argument + " at the server is " + found + ", in " + member + " it is " + wanted +
          ". Correct the option; or, if the server is wrong, delete it there (when it is empty) and start again. What "
          "can change later is better set by a policy than by a declaration";
+}
+
+void check_topology(const RabbitTopology& topology, const Owner& owner) {
+  for (const RabbitExchange& exchange : topology.exchanges) check_name(exchange.name, "exchanges: a name", owner);
+  for (const RabbitQueue& queue : topology.queues) {
+    check_name(queue.name, "queues: a name", owner);
+    const std::string member = "topology.queues: \"" + queue.name + "\"";
+    owner.require(queue.durable || queue.type != RabbitQueue::Type::quorum, member,
+                  "is a quorum queue, which is always durable");
+    for (const char* own : {"x-queue-type", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-message-ttl",
+                            "x-max-length", "x-overflow"})
+      owner.require(!queue.arguments.contains(own), member,
+                    std::string("has the argument ") + own + ", which is a member of RabbitQueue: use that");
+  }
+  for (const RabbitBinding& binding : topology.bindings) {
+    check_name(binding.queue, "bindings: a queue", owner);
+    check_name(binding.exchange, "bindings: an exchange", owner);
+  }
 }
 
 void declare(Connection& connection, const RabbitTopology& topology) {
