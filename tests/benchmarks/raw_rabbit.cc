@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "benchmarks/rows.h"
-#include "sources/rabbitmq/amqp_headers.h"
+#include "rabbitmq/amqp_headers.h"
 
 namespace idem::bench {
 namespace {
