@@ -17,6 +17,11 @@ test::KafkaBroker& kafka() {
   return broker;
 }
 
+test::RabbitBroker& rabbit() {
+  if (const auto missing = test::RabbitBroker::unavailable()) throw std::runtime_error(*missing);
+  return test::RabbitBroker::shared();
+}
+
 Spread::Spread(std::vector<double> values) {
   if (values.empty()) return;
   std::sort(values.begin(), values.end());
@@ -45,6 +50,25 @@ std::chrono::duration<double, std::micro> cpu_time() {
     return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
   };
   return std::chrono::duration<double, std::micro>(microseconds(usage.ru_utime) + microseconds(usage.ru_stime));
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Cost Meter::stop(std::size_t messages) const {
+  const auto count = static_cast<double>(messages);
+  return {count / seconds_since(start_), (cpu_time() - cpu_).count() / count};
+}
+
+void Rounds::add(const Cost& with_idem, const Cost& without, const std::string& what) {
+  idem.push_back(with_idem.per_second);
+  baseline.push_back(without.per_second);
+  ratio.push_back(with_idem.per_second / without.per_second);
+  std::printf("  round %zu%s%s: idem %s (%.1f µs of CPU each), baseline %s (%.1f µs), ratio %.2f\n", ratio.size(),
+              what.empty() ? "" : ", ", what.c_str(), rate(with_idem.per_second).c_str(), with_idem.cpu_us,
+              rate(without.per_second).c_str(), without.cpu_us, ratio.back());
+  std::fflush(stdout);
 }
 
 SyncedFile::SyncedFile(std::filesystem::path file)

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/kafka_broker.h"
+#include "support/rabbit_broker.h"
 #include "support/scratch.h"
 
 namespace idem::bench {
@@ -26,6 +27,9 @@ struct Scale {
 /// The real Kafka of this run, started at its first use; throws where there is none.
 test::KafkaBroker& kafka();
 
+/// The real RabbitMQ of this run, likewise.
+test::RabbitBroker& rabbit();
+
 /// Median, smallest and largest of some rounds.
 struct Spread {
   explicit Spread(std::vector<double> values);
@@ -38,6 +42,33 @@ double quantile(std::vector<double> samples, double share);
 
 /// CPU time of this process, all threads, user and system.
 std::chrono::duration<double, std::micro> cpu_time();
+
+/// What a run cost. CPU time beside the rate: on a busy machine a program with more threads gets a larger share of it,
+/// and CPU time is not fooled by that.
+struct Cost {
+  double per_second = 0;
+  double cpu_us = 0;  ///< a message, all threads of this process
+};
+
+/// Runs from its construction.
+class Meter {
+ public:
+  Cost stop(std::size_t messages) const;
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const std::chrono::duration<double, std::micro> cpu_ = cpu_time();
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start);
+
+/// The rounds of one comparison, each printed as it comes.
+struct Rounds {
+  std::vector<double> idem, baseline, ratio;
+
+  /// `what`: set where a benchmark makes more than one comparison.
+  void add(const Cost& with_idem, const Cost& without, const std::string& what = "");
+};
 
 /// A file on the disk that is measured: what syncing costs there at best.
 class SyncedFile {
@@ -66,6 +97,8 @@ void one_per_transaction(const Scale& scale);
 void overhead(const Scale& scale);
 void latency(const Scale& scale);
 void memory(const Scale& scale);
+void rabbitmq(const Scale& scale);
+void confirms(const Scale& scale);
 
 /// What `memory` runs in a process of its own, to measure nothing else.
 int memory_consumer(int count, char** words);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,16 +23,19 @@ struct Benchmark {
   const char* name;
   const char* what;
   void (*run)(const Scale&);
-  bool needs_kafka;
+  const char* part;  ///< the server it needs; nullptr: none
 };
 
 constexpr Benchmark benchmarks[] = {
-    {"kafka-sqlite", "Kafka → idem → SQLite, against the same rows put into SQLite by a bare loop", kafka_sqlite, true},
+    {"kafka-sqlite", "Kafka → idem → SQLite, against the same rows put into SQLite by a bare loop", kafka_sqlite, "kafka"},
     {"one-per-transaction", "the same, against a hand-written loop with one transaction per message",
-     one_per_transaction, true},
-    {"overhead", "the framework's own CPU time per message", overhead, false},
-    {"latency", "from arrival to durable at 100 messages a second, against a bare fsync", latency, false},
-    {"memory", "resident memory with a backlog far larger than the budget", memory, true},
+     one_per_transaction, "kafka"},
+    {"overhead", "the framework's own CPU time per message", overhead, nullptr},
+    {"latency", "from arrival to durable at 100 messages a second, against a bare fsync", latency, nullptr},
+    {"memory", "resident memory with a backlog far larger than the budget", memory, "kafka"},
+    {"rabbitmq", "RabbitMQ → idem → memory or SQLite, against a bare loop that acknowledges every 100", rabbitmq,
+     "rabbitmq"},
+    {"confirms", "RabbitPublisher, against a bare loop with as many confirms outstanding", confirms, "rabbitmq"},
 };
 
 std::string processor() {
@@ -56,13 +60,18 @@ void describe_machine() {
 #endif
 }
 
+/// Why the part is missing, if it is.
+std::optional<std::string> missing(const std::string& part) {
+  return part == "kafka" ? idem::test::kafka_missing() : idem::test::RabbitBroker::unavailable();
+}
+
 bool run(const Benchmark& benchmark, const Scale& scale) {
   std::printf("\n== %s: %s\n", benchmark.name, benchmark.what);
   std::fflush(stdout);
-  if (benchmark.needs_kafka) {
-    if (const auto missing = idem::test::kafka_missing()) {
-      const bool required = idem::test::required("kafka");
-      std::printf("%s: %s: %s\n", benchmark.name, required ? "FAILED" : "SKIPPED", missing->c_str());
+  if (benchmark.part) {
+    if (const auto why = missing(benchmark.part)) {
+      const bool required = idem::test::required(benchmark.part);
+      std::printf("%s: %s: %s\n", benchmark.name, required ? "FAILED" : "SKIPPED", why->c_str());
       return !required;
     }
   }

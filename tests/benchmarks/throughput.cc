@@ -18,8 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t group_messages = 1'000;
 constexpr int partitions = 4;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 // A topic on the real broker that holds the messages 0 … count-1.
 class Topic {
  public:
@@ -51,25 +49,6 @@ class InsertRow final : public Handler {
     tx.exec(insert_effect, message.text());
     return done();
   }
-};
-
-// What a run cost. CPU time beside the rate: on a busy machine a program with more threads gets a larger share of it,
-// and CPU time is not fooled by that.
-struct Cost {
-  double per_second = 0;
-  double cpu_us = 0;  // a message, all threads
-};
-
-class Meter {
- public:
-  Cost stop(std::size_t messages) const {
-    const auto count = static_cast<double>(messages);
-    return {count / seconds_since(start_), (cpu_time() - cpu_).count() / count};
-  }
-
- private:
-  const Clock::time_point start_ = Clock::now();
-  const std::chrono::duration<double, std::micro> cpu_ = cpu_time();
 };
 
 // From the start of an empty store and a new group until everything is durable and committed.
@@ -162,20 +141,6 @@ Cost by_hand(const Topic& topic, std::size_t count) {
   }
   return meter.stop(count);
 }
-
-struct Rounds {
-  std::vector<double> idem, baseline, ratio;
-
-  void add(const Cost& with_idem, const Cost& without) {
-    idem.push_back(with_idem.per_second);
-    baseline.push_back(without.per_second);
-    ratio.push_back(with_idem.per_second / without.per_second);
-    std::printf("  round %zu: idem %s (%.1f µs of CPU each), baseline %s (%.1f µs), ratio %.2f\n", ratio.size(),
-                rate(with_idem.per_second).c_str(), with_idem.cpu_us, rate(without.per_second).c_str(), without.cpu_us,
-                ratio.back());
-    std::fflush(stdout);
-  }
-};
 
 }  // namespace
 
