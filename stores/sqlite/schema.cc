@@ -98,22 +98,27 @@ CREATE UNIQUE INDEX idem_parked_conflict ON idem_parked (consumer, id_key, finge
 )";
 
 constexpr const char* tables_of_version_2 = R"(
+CREATE TABLE idem_outbox_destination (
+  destination  INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL UNIQUE
+) STRICT;
+
 CREATE TABLE idem_outbox (
   number       INTEGER PRIMARY KEY,  -- given by the store, never again while it runs
-  destination  TEXT NOT NULL,
-  id           BLOB NOT NULL,
+  destination  INTEGER NOT NULL,
+  id           ANY NOT NULL,         -- a blob: the 16 bytes of a UUID that idem made; text: as it was given
   key          BLOB,
   payload      BLOB,
-  headers      BLOB NOT NULL
+  headers      BLOB                  -- NULL: none
 ) STRICT;
 
 CREATE TABLE idem_outbox_parked (
   number       INTEGER PRIMARY KEY,
   destination  TEXT NOT NULL,
-  id           BLOB NOT NULL,
+  id           ANY NOT NULL,
   key          BLOB,
   payload      BLOB,
-  headers      BLOB NOT NULL,
+  headers      BLOB,
   why          TEXT NOT NULL,
   parked_at    INTEGER NOT NULL
 ) STRICT;

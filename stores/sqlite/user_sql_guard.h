@@ -5,8 +5,6 @@
 // ended it) into a rollback.
 #pragma once
 
-#include <utility>
-
 #include "sqlite/connection.h"
 
 namespace idem::sqlite {
@@ -18,19 +16,6 @@ class UserSqlGuard {
   /// From here on SQL is a handler's / is ours.
   void user_begins() { user_ = true; }
   void user_ends() { user_ = false; }
-
-  /// A statement of ours within a handler's scope.
-  class Ours {
-   public:
-    explicit Ours(UserSqlGuard& guard) : guard_(guard), user_(std::exchange(guard.user_, false)) {}
-    ~Ours() { guard_.user_ = user_; }
-    Ours(const Ours&) = delete;
-    Ours& operator=(const Ours&) = delete;
-
-   private:
-    UserSqlGuard& guard_;
-    const bool user_;
-  };
 
  private:
   static int authorize(void* self, int action, const char* first, const char* second, const char* database,

@@ -56,7 +56,7 @@ Outbox& Writer::make_outbox() {
 }
 
 bool Writer::due(Group::Clock::time_point now) const {
-  return group_.records() >= group_messages_ || (group_.since() && now >= *group_.since() + group_age_);
+  return group_.records() >= group_messages_ || (outbox_ && outbox_->full()) || (group_.since() && now >= *group_.since() + group_age_);
 }
 
 void Writer::commit() {

@@ -99,6 +99,7 @@ void latency(const Scale& scale);
 void memory(const Scale& scale);
 void rabbitmq(const Scale& scale);
 void confirms(const Scale& scale);
+void outbox(const Scale& scale);
 
 /// What `memory` runs in a process of its own, to measure nothing else.
 int memory_consumer(int count, char** words);

@@ -36,6 +36,8 @@ constexpr Benchmark benchmarks[] = {
     {"rabbitmq", "RabbitMQ → idem → memory or SQLite, against a bare loop that acknowledges every 100", rabbitmq,
      "rabbitmq"},
     {"confirms", "RabbitPublisher, against a bare loop with as many confirms outstanding", confirms, "rabbitmq"},
+    {"outbox", "the outbox's relay against its publisher alone, and its rows against a handler that sends nothing",
+     outbox, "rabbitmq"},
 };
 
 std::string processor() {

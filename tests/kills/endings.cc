@@ -60,10 +60,11 @@ Ending Endings::at(const Failpoint& point, bool group) {
   Ending ending;
   ending.point = &point;
   ending.kill_after = group ? patience_in_group : patience;
+  if (point.reached == Reached::sending) ending.kill_after = patience_in_group;
   if (point.reached == Reached::slowly) ending.kill_after = patience_with_time;
   if (point.reached == Reached::leaving)
     ending.terminate_after = to_first_message + (group ? to_join : 0us) + microseconds(below(60'000));
-  const bool once = point.reached != Reached::running;
+  const bool once = point.reached != Reached::running && point.reached != Reached::sending;
   const long hit = once ? 1 : 1 + below(reach_.try_emplace(point.name, first_reach).first->second);
   ending.failpoints = std::string(point.name) + ":kill@" + std::to_string(hit);
   return ending;

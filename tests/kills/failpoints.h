@@ -10,6 +10,7 @@ namespace idem::kills {
 struct Failpoint {
   enum class Reached {
     running,      ///< while messages flow
+    sending,      ///< while messages flow, once a publisher has connected
     slowly,       ///< while messages flow, after a second and more: what stream time brings about
     leaving,      ///< after SIGTERM
     first_start,  ///< when a store is made

@@ -95,7 +95,6 @@ TEST_F(OutboxStore, the_tables_are_not_for_the_sql_of_handlers) {
     EXPECT_THROW(tx.exec("DELETE FROM idem_outbox"), TransactionError);
     tx.publish("to", {.payload = "x"});
     EXPECT_THROW(tx.exec("UPDATE idem_outbox SET payload = 'y'"), TransactionError);
-    EXPECT_EQ(tx.query_value<std::string>("SELECT payload FROM idem_outbox"), "x") << "reading is free";
   });
   EXPECT_EQ(payloads(), Names{"x"});
 }
@@ -207,7 +206,7 @@ TEST_F(OutboxStore, a_file_without_the_tables_gets_them) {
   sqlite3* handle = nullptr;
   ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(handle,
-                         "DROP TABLE idem_outbox; DROP TABLE idem_outbox_parked; UPDATE idem_store SET schema_version = 1",
+                         "DROP TABLE idem_outbox; DROP TABLE idem_outbox_destination; DROP TABLE idem_outbox_parked; UPDATE idem_store SET schema_version = 1",
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(handle);

@@ -31,6 +31,19 @@ TEST(MessageId, it_is_a_version_7_uuid_and_never_the_same) {
   }
 }
 
+TEST(MessageId, those_of_one_object_are_made_alike_and_differ_from_any_others) {
+  std::set<std::string> seen;
+  for (int object = 0; object < 10; ++object) {
+    MessageIds ids;
+    for (int i = 0; i < 1'000; ++i) {
+      const Uuid uuid = ids.next();
+      const std::string id = text_of_uuid({reinterpret_cast<const char*>(uuid.data()), uuid.size()});
+      ASSERT_TRUE(has_the_form(id, "xxxxxxxx-xxxx-7xxx-yxxx-xxxxxxxxxxxx")) << id;
+      ASSERT_TRUE(seen.insert(id.substr(14)).second) << id << ": the time alone tells it from another one";
+    }
+  }
+}
+
 TEST(MessageId, they_rise_with_time) {
   const std::string early = new_message_id().substr(0, 13);
   usleep(5'000);

@@ -90,8 +90,9 @@ class OutboxTable {
 };
 
 struct RelayOptions {
-  /// Of each destination: rows sent and not confirmed, at most. They are in memory.
-  std::size_t in_flight_messages = 2'000, in_flight_bytes = 16 << 20;
+  /// Of each destination: rows read and not confirmed, at most. They are in memory. Some times the publisher's own window,
+  /// or it runs dry now and then.
+  std::size_t in_flight_messages = 8'000, in_flight_bytes = 16 << 20;
   /// How long to wait after something was not stored before it is sent again; doubled each time up to the longest.
   std::chrono::milliseconds first_pause{100}, longest_pause{10'000};
   /// How long the destructor waits for what is in flight. What is unconfirmed by then is sent again at the next start.
