@@ -36,12 +36,13 @@ Uuid version_7(std::uint64_t twelve_bits, std::uint64_t sixty_two_bits) {
 
 std::string text_of_uuid(std::string_view bytes) {
   static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(36);
+  std::string text("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+  char* out = text.data();
   for (std::size_t i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
     const auto byte = static_cast<unsigned char>(bytes[i]);
-    text += {digits[byte >> 4], digits[byte & 15]};
+    if (*out == '-') ++out;
+    *out++ = digits[byte >> 4];
+    *out++ = digits[byte & 15];
   }
   return text;
 }

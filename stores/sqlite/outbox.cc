@@ -15,8 +15,14 @@ namespace {
 
 constexpr std::size_t reader_cache = 4 << 20;
 
-std::optional<Blob> blob(const std::optional<std::string>& bytes) {
-  return bytes ? std::optional(Blob{*bytes}) : std::nullopt;
+Value blob(const std::optional<std::string>& bytes) { return bytes ? Value(Blob{*bytes}) : Value(nullptr); }
+
+constexpr std::size_t rows_at_once = 32;
+
+std::string insert_statement(std::size_t rows) {
+  std::string sql = "INSERT INTO idem_outbox (number, destination, id, key, payload, headers) VALUES ";
+  for (std::size_t i = 0; i < rows; ++i) sql += i == 0 ? "(?, ?, ?, ?, ?, ?)" : ", (?, ?, ?, ?, ?, ?)";
+  return sql;
 }
 
 std::optional<std::string> owned(const Row& row, int column) {
@@ -47,8 +53,8 @@ std::size_t size_of(const OutgoingMessage& m) {
 
 Outbox::Outbox(Writer& writer)
     : writer_(writer),
-      insert_(writer.connection(),
-              "INSERT INTO idem_outbox (number, destination, id, key, payload, headers) VALUES (?, ?, ?, ?, ?, ?)"),
+      insert_(writer.connection(), insert_statement(1)),
+      insert_many_(writer.connection(), insert_statement(rows_at_once)),
       remove_(writer.connection(), "DELETE FROM idem_outbox WHERE number = ?"),
       park_(writer.connection(),
             "INSERT INTO idem_outbox_parked (number, destination, id, key, payload, headers, why, parked_at) "
@@ -171,12 +177,25 @@ void Outbox::park(std::int64_t number, const std::string& why) {
 // given here, so their order is the order of commit.
 void Outbox::write() {
   std::int64_t number = last_number_;
-  for (const Pending& row : pending_) {
-    const Value id = row.made ? Value(Blob{bytes_of(*row.made)}) : Value(std::string_view(row.message.id));
-    const std::string headers = encode_headers(row.message.headers);
-    insert_.run(++number, row.to, id, blob(row.message.key), blob(row.message.payload),
-                headers.empty() ? std::nullopt : std::optional(Blob{headers}));
-  }
+  std::size_t next = 0;
+  const auto write_with = [&](Statement& insert, std::size_t rows) {
+    std::vector<std::string> headers;  // bound, not copied
+    headers.reserve(rows);
+    int parameter = 0;
+    for (const std::size_t end = next + rows; next < end; ++next) {
+      const Pending& row = pending_[next];
+      headers.push_back(encode_headers(row.message.headers));
+      insert.bind(++parameter, ++number);
+      insert.bind(++parameter, row.to);
+      insert.bind(++parameter, row.made ? Value(Blob{bytes_of(*row.made)}) : Value(std::string_view(row.message.id)));
+      insert.bind(++parameter, blob(row.message.key));
+      insert.bind(++parameter, blob(row.message.payload));
+      insert.bind(++parameter, headers.back().empty() ? Value(nullptr) : Value(Blob{headers.back()}));
+    }
+    insert.run_bound();
+  };
+  while (pending_.size() - next >= rows_at_once) write_with(insert_many_, rows_at_once);
+  while (next < pending_.size()) write_with(insert_, 1);
   written_up_to_ = number;
   for (const std::int64_t sent : to_remove_) remove_.run(sent);
 }

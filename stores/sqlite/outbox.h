@@ -81,7 +81,7 @@ class Outbox final : public OutboxTable, private Participant {
 
   // --- under the write turn
   publish::MessageIds ids_;
-  Statement insert_, remove_, park_;
+  Statement insert_, insert_many_, remove_, park_;
   std::int64_t last_number_, written_up_to_ = 0;
   std::vector<Pending> pending_;    ///< of the open group
   std::size_t kept_ = 0;            ///< so many of them belong to it for good
