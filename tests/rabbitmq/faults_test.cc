@@ -34,6 +34,8 @@ TEST_F(RabbitFaults, a_deleted_queue_that_nobody_declares_ends_the_run) {
   EXPECT_EQ(running.recorder.lost, 1);
   running.linger(200ms);
   EXPECT_EQ(running.recorder.fatals.size(), 1u);
+  EXPECT_EQ(running.source.incidents().cancelled, 1u);
+  EXPECT_EQ(running.source.incidents().failed_attempts, 1u);
 }
 
 TEST_F(RabbitFaults, a_deleted_queue_of_the_topology_is_made_again) {
@@ -45,6 +47,7 @@ TEST_F(RabbitFaults, a_deleted_queue_of_the_topology_is_made_again) {
   ASSERT_TRUE(running.until([&] { return running.recorder.lost == 1 && running.partition().held; }));
   send(3);
   EXPECT_TRUE(running.until([&] { return running.received() >= 3; }));
+  EXPECT_EQ(running.source.incidents().reconnected, 1u);
   running.stop();
   client->delete_queue(queue);
 }
@@ -64,6 +67,7 @@ TEST_F(RabbitFaults, a_wire_that_hangs_is_given_up_and_the_queue_taken_back) {
   ASSERT_TRUE(running.until([&] { return running.recorder.lost == 1; }));
   wire.release();
   ASSERT_TRUE(running.until([&] { return running.received() >= 5; })) << "all of it again";
+  EXPECT_EQ(running.source.incidents().connections_lost, 1u);
   EXPECT_TRUE(running.recorder.fatals.empty()) << running.recorder.fatals[0];
   running.stop();
   client->delete_queue(queue);
@@ -104,6 +108,7 @@ TEST_F(RabbitFaults, what_nobody_has_room_for_is_given_back_and_less_is_asked_fo
   const auto first = running.partition().offsets();
   ASSERT_TRUE(running.until([&] { return running.recorder.lost == 1; }));
   EXPECT_TRUE(running.warned("lowered to 4"));
+  EXPECT_EQ(running.source.incidents().given_back, 1u);
   EXPECT_LE(first.size(), 5u);
   paused = false;
   running.recorder.message_hook = nullptr;
@@ -158,6 +163,7 @@ TEST_F(RabbitKilled, an_operator_closes_the_connection) {
   broker().ctl({"close_all_connections", "maintenance"});
   ASSERT_TRUE(running.until([&] { return running.recorder.lost == 1; }));
   EXPECT_TRUE(running.warned("the server closed the connection: CONNECTION_FORCED - maintenance"));
+  EXPECT_EQ(running.source.incidents().connections_closed, 1u);
   ASSERT_TRUE(running.until([&] { return running.received() >= 3; })) << "again, on a new one";
   client.reset();
 }
@@ -213,6 +219,7 @@ TEST_F(RabbitConsumerTimeout, one_message_is_handed_back_in_time_and_its_neighbo
     running.linger(5s);
     EXPECT_EQ(running.received(), 4u);
     EXPECT_EQ(running.recorder.lost, 0) << "the server would have closed the channel";
+    EXPECT_GE(running.source.incidents().handed_back, 1u);
     running.stop();
     EXPECT_EQ(client->ready(queue), 0);
   }
@@ -225,6 +232,7 @@ TEST_F(RabbitConsumerTimeout, a_limit_that_was_not_told_is_learnt) {
   running.start();
   ASSERT_TRUE(running.until([&] { return running.recorder.lost == 1; }));
   EXPECT_TRUE(running.warned("consumer_timeout is 3000 ms"));
+  EXPECT_EQ(running.source.incidents().channels_closed, 1u);
   ASSERT_TRUE(running.until([&] { return running.received() >= 2; })) << "handed back in time now";
   EXPECT_EQ(running.recorder.lost, 1);
 }

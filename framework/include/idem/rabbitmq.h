@@ -16,6 +16,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,6 +66,20 @@ struct RabbitOptions {
   std::chrono::milliseconds wait_for_queue{5'000};
 };
 
+/// What has happened between a RabbitSource and its server since the start, beside messages. Each is logged, too.
+struct RabbitIncidents {
+  std::uint64_t cancelled = 0;           ///< the server cancelled the consumer: its queue was deleted, or its node went
+  std::uint64_t channels_closed = 0;     ///< by the server
+  std::uint64_t connections_closed = 0;  ///< by the server, with a reason
+  std::uint64_t connections_lost = 0;    ///< without one: broken, or silent for two heartbeats
+  std::uint64_t given_back = 0;          ///< times that everything was, for want of room (Budget::bytes)
+  std::uint64_t reconnected = 0;
+  std::uint64_t failed_attempts = 0;     ///< to connect again
+  std::uint64_t blocked = 0;             ///< the server told that it blocks publishers (memory or disk alarm)
+  std::uint64_t unblocked = 0;
+  std::uint64_t handed_back = 0;         ///< deliveries that neared consumer_timeout
+};
+
 class RabbitSource final : public Source {
  public:
   explicit RabbitSource(RabbitOptions options);
@@ -82,6 +97,9 @@ class RabbitSource final : public Source {
   /// Messages ready in the queue and unacknowledged here, as the server said a moment ago.
   std::optional<std::int64_t> lag(PartitionHandle partition, std::int64_t next) const override;
   void stop() override;
+
+  /// From any thread, at any time.
+  RabbitIncidents incidents() const;
 
  private:
   struct Impl;

@@ -28,9 +28,10 @@ constexpr std::chrono::milliseconds look_while_busy{5'000}, look_while_idle{100}
 
 }  // namespace
 
-Consumer::Consumer(const RabbitOptions& options, SourceEvents& events, const SourceContext& context)
+Consumer::Consumer(const RabbitOptions& options, SourceEvents& events, const SourceContext& context, Tally& tally)
     : configuration_(configure(options, context)),
       events_(&events),
+      tally_(tally),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       incoming_(options.key_header),
       redial_(configuration_.server, longest_pause) {
@@ -91,6 +92,7 @@ bool Consumer::read(std::size_t limit) {
     }
     if (status != AMQP_STATUS_OK) {
       connection_->is_dead();
+      ++tally_.connections_lost;
       lost(std::string("the connection failed: ") + amqp_error_string2(status));
       break;
     }
@@ -126,6 +128,7 @@ bool Consumer::take_method(const amqp_frame_t& frame) {
       length_is(static_cast<const amqp_queue_declare_ok_t*>(decoded)->message_count);
       return true;
     case AMQP_BASIC_CANCEL_METHOD:
+      ++tally_.cancelled;
       lost("the server cancelled the consumer: the queue was deleted, or its node went down");
       return false;
     case AMQP_CHANNEL_CLOSE_METHOD: {
@@ -138,15 +141,18 @@ bool Consumer::take_method(const amqp_frame_t& frame) {
       amqp_send_method(connection_->get(), 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
       const std::string said = text(static_cast<const amqp_connection_close_t*>(decoded)->reply_text);
       connection_->is_dead();
+      ++tally_.connections_closed;
       lost("the server closed the connection: " + said);
       return false;
     }
     case AMQP_CONNECTION_BLOCKED_METHOD:
+      ++tally_.blocked;
       // It stops publishers; consuming goes on, and is what helps.
       events_->on_warning(name_of(configuration_) + ": the server has blocked publishers: " +
                           text(static_cast<const amqp_connection_blocked_t*>(decoded)->reason));
       return true;
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
+      ++tally_.unblocked;
       runtime::log().info("{}: the server has unblocked publishers", name_of(configuration_));
       return true;
     default:
@@ -224,6 +230,7 @@ void Consumer::hand_back_old(TimePoint now) {
   while (connection_) {
     const auto tag = tags_.hand_back(limit);
     if (!tag) return;
+    ++tally_.handed_back;
     if (!std::exchange(handing_back_said_, true))
       events_->on_warning(name_of(configuration_) + ": a message is not done after four fifths of consumer_timeout (" +
                           std::to_string(configuration_.consumer_timeout.count()) +
@@ -287,6 +294,7 @@ void Consumer::sleep_until(TimePoint end) {
   if (::poll(events, 2, static_cast<int>(std::max<std::int64_t>(0, patience))) <= 0 || may_read()) return;
   if (connection_ && (events[1].revents & (POLLRDHUP | POLLHUP | POLLERR))) {
     connection_->is_dead();
+    ++tally_.connections_lost;
     lost("the connection was closed by the other side");
   }
 }

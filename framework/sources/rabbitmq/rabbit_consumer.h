@@ -16,6 +16,7 @@
 #include "sources/rabbitmq/attempt.h"
 #include "sources/rabbitmq/delivery_tags.h"
 #include "sources/rabbitmq/incoming.h"
+#include "sources/rabbitmq/tally.h"
 
 struct amqp_frame_t_;
 struct amqp_method_t_;
@@ -25,7 +26,7 @@ namespace idem::rabbit {
 class Consumer {
  public:
   /// Checks the options. Throws as Source::start() does.
-  Consumer(const RabbitOptions& options, SourceEvents& events, const SourceContext& context);
+  Consumer(const RabbitOptions& options, SourceEvents& events, const SourceContext& context, Tally& tally);
   /// Leaves without telling anybody, if stop() was not called.
   ~Consumer();
   Consumer(const Consumer&) = delete;
@@ -75,6 +76,7 @@ class Consumer {
 
   Configuration configuration_;
   SourceEvents* events_;
+  Tally& tally_;
   int wake_fd_;
   std::unique_ptr<Connection> connection_;  ///< while it consumes
   std::optional<PartitionHandle> handle_;

@@ -47,6 +47,7 @@ void Consumer::begin(std::unique_ptr<Connection> connection) {
 }
 
 void Consumer::channel_closed(int code, const std::string& text) {
+  ++tally_.channels_closed;
   static constexpr std::string_view used = "Timeout value used: ";
   // The server's own limit, learnt the hard way once.
   if (const auto at = text.find(used); at != std::string::npos && code == 406) {
@@ -61,6 +62,7 @@ void Consumer::channel_closed(int code, const std::string& text) {
 
 void Consumer::send_failed(int status) {
   connection_->is_dead();
+  ++tally_.connections_lost;
   lost(std::string("the connection failed while sending: ") + amqp_error_string2(status));
 }
 
@@ -87,9 +89,10 @@ void Consumer::make_room(TimePoint now) {
   const auto fits = static_cast<std::uint16_t>(std::clamp<std::size_t>(tags_.outstanding(), 2, 65'535) - 1);
   configuration_.prefetch = std::max<std::uint16_t>(1, std::min<std::uint16_t>(fits, configuration_.prefetch / 2));
   send_acks();
-  if (connection_)
-    lost("the messages are larger than Budget::bytes has room for at this prefetch; it is lowered to " +
-         std::to_string(configuration_.prefetch));
+  if (!connection_) return;
+  ++tally_.given_back;
+  lost("the messages are larger than Budget::bytes has room for at this prefetch; it is lowered to " +
+       std::to_string(configuration_.prefetch));
 }
 
 // --- the way back --------------------------------------------------------------------------------------------------
@@ -102,6 +105,7 @@ void Consumer::connect_again(TimePoint now) {
     if (result->failure) return attempt_failed(*result->failure);
     runtime::log().info("{}: connected to {} again", name_of(configuration_), result->connection->address().to_string());
     last_said_.clear();
+    ++tally_.reconnected;
     return begin(std::move(result->connection));
   }
   if (now < redial_.due()) return;
@@ -113,6 +117,7 @@ void Consumer::connect_again(TimePoint now) {
 
 void Consumer::attempt_failed(const Failure& failure) {
   redial_.failed();
+  ++tally_.failed_attempts;
   const auto now = steady_clock::now();
   // A server that comes up refuses for a while what it grants later: it listens before it knows all its queues.
   if (failure.code == 0) refused_since_.reset();

@@ -5,17 +5,19 @@
 namespace idem {
 
 struct RabbitSource::Impl {
-  RabbitOptions options;
+  explicit Impl(RabbitOptions o) : options(std::move(o)) {}
+  const RabbitOptions options;
+  rabbit::Tally tally;
   std::unique_ptr<rabbit::Consumer> consumer;  ///< from start() to the end: wake() may come at any time in between
 };
 
-RabbitSource::RabbitSource(RabbitOptions options) : impl_(std::make_unique<Impl>(Impl{std::move(options), nullptr})) {}
+RabbitSource::RabbitSource(RabbitOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 RabbitSource::~RabbitSource() = default;
 
 SourceTraits RabbitSource::traits() const { return {"rabbitmq " + impl_->options.queue, /*stable_positions=*/false}; }
 
 void RabbitSource::start(SourceEvents& events, const SourceContext& context) {
-  impl_->consumer = std::make_unique<rabbit::Consumer>(impl_->options, events, context);
+  impl_->consumer = std::make_unique<rabbit::Consumer>(impl_->options, events, context, impl_->tally);
   try {
     impl_->consumer->start();
   } catch (...) {
@@ -51,5 +53,7 @@ std::optional<std::int64_t> RabbitSource::lag(PartitionHandle partition, std::in
 void RabbitSource::stop() {
   if (impl_->consumer) impl_->consumer->stop();
 }
+
+RabbitIncidents RabbitSource::incidents() const { return impl_->tally.read(); }
 
 }  // namespace idem
