@@ -52,6 +52,7 @@ class RabbitClient {
   // Takes one without acknowledging it, with its redelivered flag; nullopt: there is none.
   struct Got {
     std::string payload;
+    std::optional<std::string> id;  // the message_id property
     bool redelivered = false;
   };
   std::optional<Got> get(const std::string& queue);
