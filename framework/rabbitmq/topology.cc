@@ -14,6 +14,12 @@ void check_name(const std::string& name, const std::string& what, const Owner& o
   owner.require(name.size() <= longest_name, "topology." + what, "is longer than 255 bytes, which AMQP does not allow");
 }
 
+void check_arguments(const RabbitArguments& arguments, const std::string& of, const Owner& owner) {
+  for (const auto& [name, value] : arguments)
+    owner.require(name.size() <= longest_name, "topology." + of,
+                  "has an argument whose name is longer than 255 bytes, which AMQP does not allow");
+}
+
 RabbitArguments arguments_of(const RabbitQueue& queue) {
   RabbitArguments arguments = queue.arguments;
   arguments["x-queue-type"] = std::string(queue.type == RabbitQueue::Type::quorum ? "quorum" : "classic");
@@ -87,10 +93,15 @@ std::string explain_difference(const std::string& what, const std::string& said,
 }
 
 void check_topology(const RabbitTopology& topology, const Owner& owner) {
-  for (const RabbitExchange& exchange : topology.exchanges) check_name(exchange.name, "exchanges: a name", owner);
+  for (const RabbitExchange& exchange : topology.exchanges) {
+    check_name(exchange.name, "exchanges: a name", owner);
+    check_name(exchange.type, "exchanges: a type", owner);
+    check_arguments(exchange.arguments, "exchanges: \"" + exchange.name + "\"", owner);
+  }
   for (const RabbitQueue& queue : topology.queues) {
     check_name(queue.name, "queues: a name", owner);
     const std::string member = "topology.queues: \"" + queue.name + "\"";
+    check_arguments(queue.arguments, "queues: \"" + queue.name + "\"", owner);
     owner.require(queue.durable || queue.type != RabbitQueue::Type::quorum, member,
                   "is a quorum queue, which is always durable");
     for (const char* own : {"x-queue-type", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-message-ttl",
@@ -101,6 +112,9 @@ void check_topology(const RabbitTopology& topology, const Owner& owner) {
   for (const RabbitBinding& binding : topology.bindings) {
     check_name(binding.queue, "bindings: a queue", owner);
     check_name(binding.exchange, "bindings: an exchange", owner);
+    owner.require(binding.routing_key.size() <= longest_name, "topology.bindings: a routing_key",
+                  "is longer than 255 bytes, which AMQP does not allow");
+    check_arguments(binding.arguments, "bindings: one of exchange \"" + binding.exchange + "\"", owner);
   }
 }
 

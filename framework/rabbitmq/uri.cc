@@ -1,5 +1,6 @@
 #include "rabbitmq/uri.h"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -103,15 +104,38 @@ Uri parse_uri(std::string_view text) {
   }
 }
 
+// Nothing is known of a text that is no good URI, so in doubt it is a password: only amqp:// and amqps:// count as a
+// scheme, everything up to the last @ as credentials, and what is no port number after the host as one whose host was
+// forgotten.
 std::string redact_uri(std::string_view text) {
-  // A password that should have been encoded may hold a / or a @: everything up to the last @ counts as credentials.
-  const auto at = text.rfind('@');
-  if (at == std::string_view::npos) return std::string(text);
-  const auto scheme = text.find("://");
-  const auto begin = scheme == std::string_view::npos || scheme > at ? 0 : scheme + 3;
-  const auto colon = text.substr(begin, at - begin).find(':');
-  if (colon == std::string_view::npos) return std::string(text);
-  return std::string(text.substr(0, begin + colon)) + ":***" + std::string(text.substr(at));
+  static constexpr std::string_view digits = "0123456789";
+  std::string shown;
+  const auto show = [&](std::size_t size) {
+    shown += text.substr(0, size);
+    text.remove_prefix(std::min(size, text.size()));
+  };
+  for (const std::string_view scheme : {"amqp://", "amqps://"})
+    if (text.starts_with(scheme)) {
+      show(scheme.size());
+      break;
+    }
+  if (const auto at = text.rfind('@'); at != std::string_view::npos) {
+    if (const auto colon = text.find(':'); colon < at) {
+      show(colon);
+      shown += ":***";
+      text.remove_prefix(at - colon);
+    } else {
+      show(at);
+    }
+    show(1);
+  }
+  if (text.starts_with('[')) show(text.find(']'));
+  const auto colon = text.find(':'), slash = text.find('/');
+  if (colon >= slash) return shown.append(text);
+  show(colon);
+  const auto port_end = text.find_first_not_of(digits, 1);
+  const bool port = port_end == std::string_view::npos || std::string_view("/?#").find(text[port_end]) != text.npos;
+  return shown + (port ? std::string(text) : ":***");
 }
 
 }  // namespace idem::rabbit

@@ -137,6 +137,41 @@ TEST_F(RabbitService, messages_larger_than_the_budget_are_handled_one_at_a_time)
   EXPECT_EQ(balance(), balanced);
 }
 
+/// A server of its own that takes what RabbitMQ 4 refuses by default.
+class RabbitServiceOfLargeMessages : public RabbitService {
+ protected:
+  RabbitBroker& broker() override {
+    if (!own_) own_ = std::make_unique<RabbitBroker>(RabbitBroker::Options{.settings = {{"max_message_size", "134217728"}}});
+    return *own_;
+  }
+
+ private:
+  std::unique_ptr<RabbitBroker> own_;
+};
+
+// In a budget that is smaller, and in one that is larger.
+TEST_F(RabbitServiceOfLargeMessages, sixty_four_megabytes_come_whole_between_small_ones) {
+  std::string large;
+  for (std::size_t i = 0; large.size() < std::size_t{64} << 20; ++i) large += std::to_string(i) + ',';
+  for (const std::size_t megabytes : {16, 256}) {
+    const std::string budget = "budget of " + std::to_string(megabytes) + " MiB, ";
+    send(budget + "before ", 5);
+    sent.push_back(budget + "large");
+    client().publish(queue, {{.payload = large, .id = sent.back()}});
+    send(budget + "after ", 5);
+    RuntimeOptions options = known_by_id();
+    options.budget.bytes = megabytes << 20;
+    const Life life = catch_up(reading(), options, [&](const Message& message, Transaction&) -> std::optional<Outcome> {
+      if (message.id.ends_with("large") && message.text() != large) ADD_FAILURE() << "other bytes came";
+      return std::nullopt;
+    });
+    EXPECT_TRUE(life.exit.ok()) << life.exit.detail;
+    EXPECT_EQ(life.counters.done, 11u);
+    EXPECT_EQ(balance(), balanced);
+    EXPECT_EQ(client().ready(queue), 0);
+  }
+}
+
 class RabbitServiceKilled : public RabbitService {
  protected:
   RabbitBroker& broker() override {

@@ -17,7 +17,7 @@ class RabbitOutlet final : public Outlet {
   std::vector<Relayed> take_all(const std::string& name) override {
     std::vector<Relayed> all;
     // A queue keeps the order of all keys alike.
-    while (const auto got = client_.get(name)) all.push_back({got->id, got->payload, "all"});
+    while (const auto got = client_.get(name)) all.push_back({got->id.value_or(""), got->payload, "all"});
     return all;
   }
 

@@ -233,6 +233,38 @@ TEST_F(RabbitOutages, a_blocked_server_is_waited_for_and_named) {
   EXPECT_FALSE(ids.contains("second"));
 }
 
+// As when its disk is nearly full.
+TEST_F(RabbitOutages, a_server_out_of_disk_is_waited_for_and_nothing_is_lost) {
+  RabbitPublisherOptions o = options();
+  o.queue_messages = 500;
+  o.confirm_timeout = 500ms;
+  o.wait_for_room = 300s;
+  RabbitPublisher publisher(o);
+  o.wait_for_room = 0ms;
+  o.queue_messages = 1;
+  RabbitPublisher hasty(o);
+  Stream stream(publisher, message(std::string(300, 'x')));
+  stream.advance(100);
+  broker().ctl({"set_disk_free_limit", "100000GB"});
+  // What is in hand fills up, and nothing has a result meanwhile.
+  auto waits = hasty.publish_async(message("x", "waits"));
+  PublishResult refused;
+  for (int i = 0; i < 600 && refused.why.find("low on disk") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(100ms);
+    refused = hasty.publish(message("x", "no room"));
+  }
+  EXPECT_EQ(refused.known, Known::refused);
+  EXPECT_NE(refused.why.find("blocked publishers (low on disk)"), std::string::npos) << refused.why;
+  EXPECT_EQ(waits.wait_for(0s), std::future_status::timeout);
+  broker().ctl({"set_disk_free_limit", "50MB"});
+  EXPECT_TRUE(waits.get().stored());
+  stream.advance(100);
+  stream.end();
+  EXPECT_TRUE(publisher.close(120s).empty());
+  EXPECT_EQ(stream.ids(Known::stored).size(), stream.published());
+  expect_all_stored(stream.ids(Known::stored));
+}
+
 // Large enough that the server stops reading before the commit.
 TEST_F(RabbitOutages, a_transaction_that_cannot_be_sent_in_time_is_rolled_back) {
   RabbitPublisherOptions o = options(Mode::transaction);

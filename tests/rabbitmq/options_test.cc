@@ -49,6 +49,14 @@ TEST(RabbitOptionsTest, what_is_wrong_is_refused_by_name) {
   refuses_when("topology.queues", [](auto& o) { o.topology.queues = {{.name = "q", .arguments = {{"x-overflow", "drop-head"}}}}; });
   refuses_when("topology.exchanges", [](auto& o) { o.topology.exchanges = {{}}; });
   refuses_when("topology.bindings", [](auto& o) { o.topology.bindings = {{.exchange = "e"}}; });
+  // AMQP has one byte for these lengths; found by tests/fuzz, which saw the frame broken.
+  const std::string longer(256, 'x');
+  const RabbitArguments argument = {{longer, true}};
+  refuses_when("topology.queues", [&](auto& o) { o.topology.queues = {{.name = "q", .arguments = argument}}; });
+  refuses_when("topology.exchanges", [&](auto& o) { o.topology.exchanges = {{.name = "e", .arguments = argument}}; });
+  refuses_when("topology.exchanges", [&](auto& o) { o.topology.exchanges = {{.name = "e", .type = longer}}; });
+  refuses_when("topology.bindings", [&](auto& o) { o.topology.bindings = {{"e", "q", longer, {}}}; });
+  refuses_when("topology.bindings", [&](auto& o) { o.topology.bindings = {{"e", "q", "", argument}}; });
 }
 
 TEST(RabbitOptionsTest, the_prefetch_follows_the_budget_and_is_never_unlimited) {

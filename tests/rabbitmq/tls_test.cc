@@ -4,6 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include <idem/rabbitmq_publisher.h>
+
 #include "running_source.h"
 #include "support/free_port.h"
 #include "support/process.h"
@@ -54,10 +56,25 @@ struct RabbitTls : testing::Test {
     for (int tries = 0; tries < 300 && RunningRabbit(options()).refusal() != ""; ++tries)
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
+  std::string uri(const std::string& host) const {
+    return "amqps://guest:guest@" + host + ":" + std::to_string(port);
+  }
+  idem::RabbitTls tls() const {
+    return {authority->path("ca.pem"), authority->path("client.pem"), authority->path("client.key")};
+  }
   RabbitOptions options(const std::string& host = "localhost") {
-    RabbitOptions o = options_for("amqps://guest:guest@" + host + ":" + std::to_string(port), "q");
-    o.tls = {authority->path("ca.pem"), authority->path("client.pem"), authority->path("client.key")};
+    RabbitOptions o = options_for(uri(host), "q");
+    o.tls = tls();
     return o;
+  }
+  /// What a publisher says when it is not let in; "" if it is.
+  std::string publisher_refused(const std::string& host, const idem::RabbitTls& tls) const {
+    try {
+      RabbitPublisher publisher({.uri = uri(host), .tls = tls});
+    } catch (const std::runtime_error& e) {
+      return e.what();
+    }
+    return "";
   }
 
   Scratch scratch{"tls"};
@@ -67,8 +84,14 @@ struct RabbitTls : testing::Test {
 };
 
 // One test: the server behind it takes seconds to start.
-TEST_F(RabbitTls, who_is_trusted_is_read_and_nobody_else) {
-  RabbitClient(broker->uri()).publish("q", {{.payload = std::string(500'000, 'x')}, {.payload = "small"}});
+TEST_F(RabbitTls, who_is_trusted_is_written_to_and_read_and_nobody_else) {
+  {
+    RabbitPublisher publisher({.uri = uri("localhost"), .tls = tls()});
+    for (const std::string& payload : {std::string(500'000, 'x'), std::string("small")}) {
+      const PublishResult result = publisher.publish({.routing_key = "q", .payload = payload});
+      EXPECT_TRUE(result.stored()) << result.why;
+    }
+  }
   {
     RunningRabbit running(options());
     running.start();
@@ -90,6 +113,12 @@ TEST_F(RabbitTls, who_is_trusted_is_read_and_nobody_else) {
   RabbitOptions unverified = options("127.0.0.1");
   unverified.tls.verify = false;
   EXPECT_EQ(RunningRabbit(unverified).refusal(), "");
+
+  const std::string to_nobody = publisher_refused("localhost", wrong_authority.tls);
+  EXPECT_NE(to_nobody.find("cannot connect"), std::string::npos) << to_nobody;
+  const std::string to_another = publisher_refused("127.0.0.1", tls());
+  EXPECT_NE(to_another.find("hostname"), std::string::npos) << to_another;
+  EXPECT_NE(publisher_refused("localhost", {.ca_file = authority->path("ca.pem")}), "") << "a certificate is asked for";
 
   RabbitOptions unnamed = options();
   unnamed.tls.certificate_file = unnamed.tls.key_file = "";

@@ -53,6 +53,22 @@ TEST(RabbitUri, redaction_leaves_the_rest_readable) {
   EXPECT_EQ(redact_uri("u:p@h"), "u:***@h");
 }
 
+// Found by tests/fuzz.
+TEST(RabbitUri, redaction_hides_a_password_wherever_a_mistake_has_put_it) {
+  EXPECT_EQ(redact_uri("u:se://cret@h"), "u:***@h") << "no scheme, and :// in the password";
+  EXPECT_EQ(redact_uri("amqp://user:secret"), "amqp://user:***") << "no host";
+  EXPECT_EQ(redact_uri("amqp://user:1secret/v"), "amqp://user:***");
+  EXPECT_EQ(redact_uri("amqp://us@er:secret"), "amqp://us@er:***");
+  EXPECT_EQ(redact_uri("user:secret"), "user:***");
+  EXPECT_EQ(redact_uri("http://u:secret@h"), "http:***@h");
+  EXPECT_EQ(redact_uri("amqps://u:secret@[::1]:5671/v"), "amqps://u:***@[::1]:5671/v");
+  EXPECT_EQ(redact_uri("amqps://[::1]"), "amqps://[::1]");
+  EXPECT_EQ(redact_uri("amqp://h:5672?heartbeat=5"), "amqp://h:5672?heartbeat=5");
+  EXPECT_EQ(redact_uri("amqp://h/a:b"), "amqp://h/a:b");
+  EXPECT_EQ(redact_uri("amqp://[::1"), "amqp://[::1");
+  EXPECT_EQ(redact_uri(""), "");
+}
+
 TEST(RabbitUri, whatever_comes_it_is_taken_or_refused) {
   std::mt19937 random(1);
   static constexpr std::string_view letters = "amqps://:@%2f[]?#.0z\0\xff";

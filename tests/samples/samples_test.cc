@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,23 @@ TEST_F(SampleConsumer, RawLoopWorksUntilItIsKilled) {
   EXPECT_EQ(rows(database, "SELECT id, cents FROM account ORDER BY id"), (Strings{"1 200", "2 251"}));
 }
 
+TEST(PublishSample, SaysOfEachLineThatKafkaHasIt) {
+  MockKafka kafka;
+  kafka.create_topic("orders", 2);
+  Finished sent = run({"/bin/sh", "-c", "printf 'a 1\\nb 2\\n' | " + sample("publish") + " kafka " + kafka.bootstrap() +
+                                            " orders"});
+  EXPECT_TRUE(sent.status.ok()) << sent.output;
+  std::vector<std::string> expected, found;
+  std::istringstream said(sent.output);
+  for (std::string id, known; said >> id >> known;) expected.push_back(id + " " + known);
+  for (const StoredRecord& record : KafkaClient(kafka.bootstrap()).read_all("orders"))
+    found.push_back(*record.headers.at(0).second + " stored");
+  std::sort(expected.begin(), expected.end());
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(expected.size(), 2u);
+  EXPECT_EQ(found, expected);
+}
+
 TEST(OnceWebhook, AnswersARepeatWithoutBookingIt) {
   Scratch scratch("webhook");
   const std::filesystem::path database = scratch / "ledger.db";
@@ -161,7 +179,9 @@ TEST(Quickstart, FailsWhenItsConsumerDoublesPayments) {
 
 // A sample is read at one sitting.
 TEST(Samples, HaveThirtyToEightyLines) {
-  for (const char* name : {"payments.cc", "raw_loop.cc", "once_webhook.cc"}) {
+  for (const char* name : {"payments.cc", "raw_loop.cc", "once_webhook.cc", "publish.cc", "pitfalls/automatic_ack.cc",
+                           "pitfalls/after_commit.cc", "pitfalls/transient.cc", "pitfalls/fire_and_forget.cc",
+                           "pitfalls/published.cc"}) {
     std::ifstream file(std::string(IDEM_SAMPLES_SOURCE) + "/" + name);
     const auto lines = std::count(std::istreambuf_iterator<char>(file), {}, '\n');
     EXPECT_GE(lines, 30) << name;

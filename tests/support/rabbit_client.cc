@@ -161,8 +161,8 @@ std::optional<RabbitClient::Got> RabbitClient::get(const std::string& queue) {
   amqp_message_t message;
   if (amqp_read_message(connection_, channel, &message, 0).reply_type != AMQP_RESPONSE_NORMAL)
     throw std::runtime_error("basic.get " + queue + ": no body");
-  if (message.properties._flags & AMQP_BASIC_MESSAGE_ID_FLAG) got.id = text(message.properties.message_id);
   got.payload = text(message.body);
+  if (message.properties._flags & AMQP_BASIC_MESSAGE_ID_FLAG) got.id = text(message.properties.message_id);
   amqp_destroy_message(&message);
   return got;
 }

@@ -51,8 +51,8 @@ class RabbitClient {
   int consumers(const std::string& queue);
   // Takes one without acknowledging it, with its redelivered flag; nullopt: there is none.
   struct Got {
-    std::string id;  // "": it has none
     std::string payload;
+    std::optional<std::string> id;  // the message_id property
     bool redelivered = false;
   };
   std::optional<Got> get(const std::string& queue);
