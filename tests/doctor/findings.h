@@ -31,7 +31,7 @@ inline void expect_words(const Report& report) {
   for (const Check& check : report) {
     EXPECT_FALSE(check.subject.empty()) << check.name;
     EXPECT_FALSE(check.reason.empty()) << check.name;
-    if (check.verdict != Verdict::pass) EXPECT_FALSE(check.remedy.empty()) << check.name;
+    EXPECT_TRUE(check.verdict == Verdict::pass || !check.remedy.empty()) << check.name;
   }
 }
 

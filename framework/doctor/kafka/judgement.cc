@@ -215,6 +215,7 @@ Report judge_producer(const KafkaDoctorOptions& options) {
     return {};
   const auto secrets = kafka::secrets_of(given);
   kafka::Properties properties("Kafka doctor", secrets);
+  properties.set("acks", "all");  // librdkafka's own default, which does not read back unless something was set
   for (const auto& [name, value] : given) properties.set(name, value);
   Report report;
   for (const ProducerRule& rule : producer_rules) {
