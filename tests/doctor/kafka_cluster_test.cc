@@ -14,7 +14,8 @@ const KafkaConfig sound = {{"min.insync.replicas", "2"}, {"retention.ms", "25920
 struct DoctorKafkaCluster : testing::Test {
   void SetUp() override { IDEM_NEEDS("kafka", kafka_missing()); }
   static KafkaBroker& cluster() {
-    static KafkaBroker three({.heap_mb = 256, .nodes = 3, .start_timeout = std::chrono::seconds(180)});
+    static KafkaBroker three({.properties = {{"auto.create.topics.enable", "true"}}, .heap_mb = 256, .nodes = 3,
+                              .start_timeout = std::chrono::seconds(180)});
     return three;
   }
   static Report examine(std::vector<std::string> topics) {
@@ -36,6 +37,12 @@ TEST_F(DoctorKafkaCluster, sound_settings_pass) {
   EXPECT_EQ(exit_code(report), 0) << to_text(report);
   EXPECT_EQ(verdict(report, "kafka.offsets.topic.replication.factor"), Verdict::pass);
   EXPECT_NO_THROW(require_sound(report));
+}
+
+// These brokers make a topic for whoever asks for one by name.
+TEST_F(DoctorKafkaCluster, a_topic_that_is_asked_for_is_not_made) {
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(verdict(examine({"nobody-made-it"}), "kafka.topic.exists"), Verdict::fail);
+  EXPECT_EQ(cluster().admin().partition_count("nobody-made-it"), 0);
 }
 
 TEST_F(DoctorKafkaCluster, each_unsound_topic_fails_by_itself) {

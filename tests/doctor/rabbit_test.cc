@@ -67,6 +67,18 @@ TEST_F(DoctorRabbit, what_is_not_there_fails_and_is_not_made) {
   EXPECT_EQ(verdict(examine({queue}, {queue}), "rabbitmq.exchange.exists", queue), Verdict::fail);
 }
 
+// What the doctor declares must be refused even where there is nothing to compare it with: somebody may delete the queue
+// between its two questions.
+TEST_F(DoctorRabbit, its_declarations_make_nothing) {
+  EXPECT_THROW(client->declare_queue(queue, {{"x-expires", std::int64_t{-1}}}), std::runtime_error);
+  RabbitClient another(broker().uri());
+  EXPECT_THROW(another.declare_exchange(queue, "direct", true, {{"alternate-exchange", std::int64_t{0}}}),
+               std::runtime_error);
+  const Report report = examine({queue}, {queue});
+  EXPECT_EQ(verdict(report, "rabbitmq.queue.exists", queue), Verdict::fail);
+  EXPECT_EQ(verdict(report, "rabbitmq.exchange.exists", queue), Verdict::fail);
+}
+
 TEST_F(DoctorRabbit, exchanges_of_any_type) {
   client->declare_exchange(queue + "-topic", "topic");
   client->declare_exchange(queue + "-direct", "direct");
@@ -82,7 +94,7 @@ TEST_F(DoctorRabbit, an_exclusive_queue_fails) {
   client->declare_queue(queue);
   RunningRabbit running({.uri = broker().uri(), .queue = queue});
   running.start();
-  const std::string lock = "idem.lock.test." + queue;
+  const std::string lock = "idem.lock.4.test." + queue;
   const Report report = examine({lock});
   EXPECT_EQ(verdict(report, "rabbitmq.queue.exists", lock), Verdict::fail);
   EXPECT_TRUE(says(finding(report, "rabbitmq.queue.exists", lock).reason, "exclusive")) << to_text(report);

@@ -72,8 +72,11 @@ void RabbitClient::declare_queue(const std::string& queue, const RabbitArgs& arg
   check("queue.declare " + queue);
 }
 
-void RabbitClient::declare_exchange(const std::string& exchange, const std::string& type, bool durable) {
-  amqp_exchange_declare(connection_, channel, bytes(exchange), bytes(type), 0, durable, 0, 0, amqp_empty_table);
+void RabbitClient::declare_exchange(const std::string& exchange, const std::string& type, bool durable,
+                                    const RabbitArgs& arguments) {
+  auto table = entries(arguments);
+  amqp_exchange_declare(connection_, channel, bytes(exchange), bytes(type), 0, durable, 0, 0,
+                        {static_cast<int>(table.size()), table.data()});
   check("exchange.declare " + exchange);
 }
 

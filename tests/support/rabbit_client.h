@@ -43,7 +43,8 @@ class RabbitClient {
   };
   void declare_queue(const std::string& queue, const RabbitArgs& arguments = {}) { declare_queue(queue, arguments, {}); }
   void declare_queue(const std::string& queue, const RabbitArgs& arguments, Lifetime lifetime);
-  void declare_exchange(const std::string& exchange, const std::string& type, bool durable = true);
+  void declare_exchange(const std::string& exchange, const std::string& type, bool durable = true,
+                        const RabbitArgs& arguments = {});
   void delete_queue(const std::string& queue);
   void bind(const std::string& queue, const std::string& exchange, const std::string& key = "");
 
