@@ -52,9 +52,14 @@ TEST_F(DoctorProgram, a_missing_store_is_1_and_json_says_so) {
 }
 
 TEST_F(DoctorProgram, what_cannot_be_understood_is_3) {
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {}, {"doctor"}, {"doctor", "--no-such-option"}, {"doctr"}, {"doctor", "--store"},
-           {"doctor", "--store", path, "--retention", "7"}, {"doctor", "--store", path, "--retention", "7 weeks"}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"doctor"},
+                                             {"doctor", "--no-such-option"},
+                                             {"doctr"},
+                                             {"doctor", "--store"},
+                                             {"doctor", "--store", path, "--retention", "7"},
+                                             {"doctor", "--store", path, "--retention", "7 weeks"}}) {
     const Ended ended = idem(arguments);
     EXPECT_EQ(ended.code, 3) << ended.output;
     EXPECT_FALSE(ended.output.empty());

@@ -14,12 +14,15 @@ const KafkaConfig sound = {{"min.insync.replicas", "2"}, {"retention.ms", "25920
 struct DoctorKafkaCluster : testing::Test {
   void SetUp() override { IDEM_NEEDS("kafka", kafka_missing()); }
   static KafkaBroker& cluster() {
-    static KafkaBroker three({.properties = {{"auto.create.topics.enable", "true"}}, .heap_mb = 256, .nodes = 3,
+    static KafkaBroker three({.properties = {{"auto.create.topics.enable", "true"}},
+                              .heap_mb = 256,
+                              .nodes = 3,
                               .start_timeout = std::chrono::seconds(180)});
     return three;
   }
   static Report examine(std::vector<std::string> topics) {
-    Report report = examine_kafka({.properties = {{"bootstrap.servers", cluster().bootstrap()}}, .topics = std::move(topics)});
+    Report report =
+        examine_kafka({.properties = {{"bootstrap.servers", cluster().bootstrap()}}, .topics = std::move(topics)});
     expect_words(report);
     return report;
   }

@@ -18,8 +18,11 @@ TopicFacts sound_topic() {
   TopicFacts topic;
   topic.name = "payments";
   topic.partitions = {{0, 3, 3}, {1, 3, 3}};
-  topic.configuration = {{"min.insync.replicas", "2"}, {"unclean.leader.election.enable", "false"},
-                         {"retention.ms", "259200000"}, {"segment.ms", day}, {"cleanup.policy", "delete"}};
+  topic.configuration = {{"min.insync.replicas", "2"},
+                         {"unclean.leader.election.enable", "false"},
+                         {"retention.ms", "259200000"},
+                         {"segment.ms", day},
+                         {"cleanup.policy", "delete"}};
   return topic;
 }
 
@@ -55,7 +58,8 @@ TEST_F(KafkaJudgement, a_cluster_that_does_not_answer_fails_and_nothing_is_said_
 }
 
 TEST_F(KafkaJudgement, brokers) {
-  for (const auto& [count, expected] : {std::pair{1, Verdict::fail}, {2, Verdict::fail}, {3, Verdict::pass}, {9, Verdict::pass}}) {
+  for (const auto& [count, expected] :
+       {std::pair{1, Verdict::fail}, {2, Verdict::fail}, {3, Verdict::pass}, {9, Verdict::pass}}) {
     facts.brokers = count;
     EXPECT_EQ(verdict(report(), "kafka.brokers"), expected) << count;
   }
@@ -129,7 +133,8 @@ TEST_F(KafkaJudgement, a_topic_that_is_not_there_fails) {
   facts.topics[0].name = "payments";
   facts.topics[0].error = "there is no such topic";
   EXPECT_EQ(topic("exists"), Verdict::fail);
-  for (const Check& check : report()) EXPECT_TRUE(check.subject != "payments" || check.name == "kafka.topic.exists") << check.name;
+  for (const Check& check : report())
+    EXPECT_TRUE(check.subject != "payments" || check.name == "kafka.topic.exists") << check.name;
 }
 
 TEST_F(KafkaJudgement, committed_offsets_are_as_safe_as_their_topic) {
@@ -153,7 +158,9 @@ TEST_F(KafkaJudgement, another_cluster_than_the_store_remembers) {
   EXPECT_EQ(verdict(report(), "kafka.cluster.id"), Verdict::unknown);
 }
 
-Report producer(std::map<std::string, std::string> properties) { return doctor::judge_producer({.properties = std::move(properties)}); }
+Report producer(std::map<std::string, std::string> properties) {
+  return doctor::judge_producer({.properties = std::move(properties)});
+}
 
 TEST(KafkaProducerJudgement, is_made_only_of_producers) {
   EXPECT_TRUE(producer({{"bootstrap.servers", "x"}, {"group.id", "g"}}).empty());

@@ -40,8 +40,9 @@ TEST_F(DoctorKafka, one_node_fails) {
 }
 
 TEST_F(DoctorKafka, the_topic_s_own_settings_are_read) {
-  broker().create_topic(topic, 1, {{"min.insync.replicas", "2"}, {"unclean.leader.election.enable", "true"},
-                                   {"retention.ms", "1209600000"}});
+  broker().create_topic(
+      topic, 1,
+      {{"min.insync.replicas", "2"}, {"unclean.leader.election.enable", "true"}, {"retention.ms", "1209600000"}});
   const Report report = examine_kafka(options({topic}));
   EXPECT_EQ(verdict(report, "kafka.topic.min.insync.replicas", topic), Verdict::pass);
   EXPECT_EQ(verdict(report, "kafka.topic.unclean.leader.election.enable", topic), Verdict::fail);
@@ -77,7 +78,8 @@ TEST_F(DoctorKafka, a_store_remembers_its_cluster) {
   const std::string path = scratch / "store.db";
   {
     SqliteStore store({.path = path});
-    KafkaSource source({.topics = {topic}, .properties = {{"bootstrap.servers", broker().bootstrap()}, {"group.id", topic}},
+    KafkaSource source({.topics = {topic},
+                        .properties = {{"bootstrap.servers", broker().bootstrap()}, {"group.id", topic}},
                         .mode = KafkaOptions::Mode::fixed});
     Nothing handler;
     Runtime runtime({.consumer = "ledger", .identity = id_from_position()});

@@ -19,7 +19,8 @@ const std::string text_of(const char* text) { return text; }
 
 struct DoctorManagement : testing::Test {
   void SetUp() override {
-    if (const char* running = std::getenv("IDEM_RABBIT_URI"); running && !std::filesystem::exists("/usr/lib/rabbitmq/bin/rabbitmq-server"))
+    if (const char* running = std::getenv("IDEM_RABBIT_URI");
+        running && !std::filesystem::exists("/usr/lib/rabbitmq/bin/rabbitmq-server"))
       GTEST_SKIP() << "rabbitmq: the shared server cannot be given a plugin, and there is none to start";
     IDEM_NEEDS("rabbitmq", RabbitBroker::unavailable());
     client = std::make_unique<RabbitClient>(broker().uri());
@@ -36,7 +37,9 @@ struct DoctorManagement : testing::Test {
     expect_words(report);
     return report;
   }
-  Verdict of(const std::string& name, const std::string& what) { return verdict(examine({name}), "rabbitmq.queue." + what, name); }
+  Verdict of(const std::string& name, const std::string& what) {
+    return verdict(examine({name}), "rabbitmq.queue." + what, name);
+  }
 
   const std::string queue = unique_queue();
   std::unique_ptr<RabbitClient> client;
@@ -78,7 +81,8 @@ TEST_F(DoctorManagement, expiring_messages_need_a_dead_letter_exchange_that_lead
   client->declare_queue(other, both);
   EXPECT_TRUE(says(finding(examine({other}), "rabbitmq.queue.dead_letter_exchange", other).reason, "does not exist"));
   client->declare_exchange(dead, "fanout");
-  EXPECT_TRUE(says(finding(examine({other}), "rabbitmq.queue.dead_letter_exchange", other).reason, "no queue is bound"));
+  EXPECT_TRUE(
+      says(finding(examine({other}), "rabbitmq.queue.dead_letter_exchange", other).reason, "no queue is bound"));
   client->declare_queue(dead);
   client->bind(dead, dead);
   EXPECT_EQ(of(other, "dead_letter_exchange"), Verdict::pass);
@@ -98,9 +102,11 @@ TEST_F(DoctorManagement, policies_count_like_arguments) {
   client->declare_queue(queue);
   broker().ctl({"set_policy", "doctor", "^" + queue + "$", R"({"message-ttl": 60000, "max-length": 9})"});
   const auto deadline = std::chrono::steady_clock::now() + 60s;
-  while (of(queue, "overflow") != Verdict::fail && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(200ms);
+  while (of(queue, "overflow") != Verdict::fail && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(200ms);
   EXPECT_EQ(of(queue, "overflow"), Verdict::fail);
-  EXPECT_TRUE(says(finding(examine({queue}), "rabbitmq.queue.dead_letter_exchange", queue).reason, "expire after 1 min"));
+  EXPECT_TRUE(
+      says(finding(examine({queue}), "rabbitmq.queue.dead_letter_exchange", queue).reason, "expire after 1 min"));
 }
 
 TEST_F(DoctorManagement, messages_that_are_not_persistent_fail) {

@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 TEST(DoctorMockKafka, configurations_that_cannot_be_read_are_unknown) {
   MockKafka kafka(3);
   kafka.create_topic("payments", 2);
-  const Report report = examine_kafka({.properties = {{"bootstrap.servers", kafka.bootstrap()}},
-                                       .topics = {"payments"}, .timeout = 5s});
+  const Report report =
+      examine_kafka({.properties = {{"bootstrap.servers", kafka.bootstrap()}}, .topics = {"payments"}, .timeout = 5s});
   expect_words(report);
   EXPECT_EQ(verdict(report, "kafka.brokers"), Verdict::pass);
   EXPECT_EQ(verdict(report, "kafka.topic.replication.factor", "payments"), Verdict::pass);
@@ -23,8 +23,10 @@ TEST(DoctorMockKafka, configurations_that_cannot_be_read_are_unknown) {
 }
 
 TEST(DoctorMockKafka, nobody_there_is_a_failed_connection) {
-  const Report report = examine_kafka({.properties = {{"bootstrap.servers", "127.0.0.1:1"}, {"sasl.password", "hunter2"}},
-                                       .topics = {"payments"}, .timeout = 1s});
+  const Report report =
+      examine_kafka({.properties = {{"bootstrap.servers", "127.0.0.1:1"}, {"sasl.password", "hunter2"}},
+                     .topics = {"payments"},
+                     .timeout = 1s});
   ASSERT_EQ(report.size(), 1u);
   EXPECT_EQ(verdict(report, "kafka.connection", "127.0.0.1:1"), Verdict::fail);
   EXPECT_TRUE(says(report[0].reason, "refused")) << report[0].reason;

@@ -33,7 +33,9 @@ struct RabbitJudgement : testing::Test {
     expect_words(made);
     return made;
   }
-  Verdict queue_verdict(const std::string& name) const { return verdict(report(), "rabbitmq.queue." + name, "payments"); }
+  Verdict queue_verdict(const std::string& name) const {
+    return verdict(report(), "rabbitmq.queue." + name, "payments");
+  }
   QueueFacts& queue() { return facts.managed["payments"]; }
 
   RabbitFacts facts = sound_facts();
@@ -48,7 +50,8 @@ TEST_F(RabbitJudgement, without_management_most_is_unknown) {
   facts.nodes.clear();
   EXPECT_EQ(exit_code(report()), 2);
   EXPECT_EQ(queue_verdict("durable"), Verdict::pass);
-  for (const char* name : {"type", "dead_letter_exchange", "overflow", "expires", "persistent_messages", "consumer_timeout"})
+  for (const char* name :
+       {"type", "dead_letter_exchange", "overflow", "expires", "persistent_messages", "consumer_timeout"})
     EXPECT_EQ(queue_verdict(name), Verdict::unknown) << name;
   EXPECT_EQ(verdict(report(), "rabbitmq.nodes"), Verdict::unknown);
   EXPECT_EQ(verdict(report(), "rabbitmq.alarms"), Verdict::unknown);

@@ -14,7 +14,8 @@ struct DoctorRabbit : testing::Test {
   }
   static RabbitBroker& broker() { return RabbitBroker::shared(); }
   Report examine(std::vector<std::string> queues, std::vector<std::string> exchanges = {}) {
-    Report report = examine_rabbitmq({.uri = broker().uri(), .queues = std::move(queues), .exchanges = std::move(exchanges)});
+    Report report =
+        examine_rabbitmq({.uri = broker().uri(), .queues = std::move(queues), .exchanges = std::move(exchanges)});
     expect_words(report);
     EXPECT_FALSE(says(to_text(report), "guest:guest"));
     return report;
@@ -39,7 +40,8 @@ TEST_F(DoctorRabbit, durable_is_seen_whatever_the_queue_s_arguments_are) {
   client->declare_queue(limited, {{"x-max-length", std::int64_t{5}}, {"x-message-ttl", std::int64_t{1000}}});
   client->declare_queue(expiring, {{"x-expires", std::int64_t{600'000}}});
   const Report report = examine({quorum, limited, expiring});
-  for (const auto& name : {quorum, limited, expiring}) EXPECT_EQ(verdict(report, "rabbitmq.queue.durable", name), Verdict::pass) << name;
+  for (const auto& name : {quorum, limited, expiring})
+    EXPECT_EQ(verdict(report, "rabbitmq.queue.durable", name), Verdict::pass) << name;
   // And they are as they were: a declaration with another argument would be refused.
   client->declare_queue(quorum, {{"x-queue-type", std::string("quorum")}});
   client->declare_queue(limited, {{"x-max-length", std::int64_t{5}}, {"x-message-ttl", std::int64_t{1000}}});
@@ -67,8 +69,8 @@ TEST_F(DoctorRabbit, what_is_not_there_fails_and_is_not_made) {
   EXPECT_EQ(verdict(examine({queue}, {queue}), "rabbitmq.exchange.exists", queue), Verdict::fail);
 }
 
-// What the doctor declares must be refused even where there is nothing to compare it with: somebody may delete the queue
-// between its two questions.
+// What the doctor declares must be refused even where there is nothing to compare it with: somebody may delete the
+// queue between its two questions.
 TEST_F(DoctorRabbit, its_declarations_make_nothing) {
   EXPECT_THROW(client->declare_queue(queue, {{"x-expires", std::int64_t{-1}}}), std::runtime_error);
   RabbitClient another(broker().uri());
@@ -84,7 +86,8 @@ TEST_F(DoctorRabbit, exchanges_of_any_type) {
   client->declare_exchange(queue + "-direct", "direct");
   client->declare_exchange(queue + "-transient", "fanout", /*durable=*/false);
   const Report report = examine({}, {queue + "-topic", queue + "-direct", queue + "-transient", "amq.fanout", ""});
-  for (const std::string& name : {queue + "-topic", queue + "-direct", std::string("amq.fanout"), std::string("(default)")})
+  for (const std::string& name :
+       {queue + "-topic", queue + "-direct", std::string("amq.fanout"), std::string("(default)")})
     EXPECT_EQ(verdict(report, "rabbitmq.exchange.durable", name), Verdict::pass) << name;
   EXPECT_EQ(verdict(report, "rabbitmq.exchange.durable", queue + "-transient"), Verdict::fail);
 }

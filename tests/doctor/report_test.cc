@@ -46,7 +46,8 @@ TEST(DoctorReport, text_has_a_line_for_each_check_and_the_remedies) {
 
 TEST(DoctorReport, text_has_no_control_characters_of_others) {
   EXPECT_FALSE(says(to_text({{"a", "queue\x1b[2J\nx", Verdict::pass, "b\rc", ""}}), "\x1b"));
-  EXPECT_EQ(to_text({{"a", "q\nx", Verdict::pass, "b\rc", ""}}), "pass     a  q x  b c\n1 check: 1 pass, 0 fail, 0 unknown\n");
+  EXPECT_EQ(to_text({{"a", "q\nx", Verdict::pass, "b\rc", ""}}),
+            "pass     a  q x  b c\n1 check: 1 pass, 0 fail, 0 unknown\n");
 }
 
 TEST(DoctorReport, json_holds_everything) {
@@ -54,8 +55,11 @@ TEST(DoctorReport, json_holds_everything) {
   EXPECT_EQ(json["verdict"], "fail");
   EXPECT_EQ(json["exit_code"], 1);
   ASSERT_EQ(json["checks"].size(), 2u);
-  EXPECT_EQ(json["checks"][1], (nlohmann::json{{"name", "a.long.name"}, {"subject", "topic"}, {"verdict", "fail"},
-                                               {"reason", "1: one copy"}, {"remedy", "have more"}}));
+  EXPECT_EQ(json["checks"][1], (nlohmann::json{{"name", "a.long.name"},
+                                               {"subject", "topic"},
+                                               {"verdict", "fail"},
+                                               {"reason", "1: one copy"},
+                                               {"remedy", "have more"}}));
   EXPECT_EQ(nlohmann::json::parse(to_json({}))["checks"], nlohmann::json::array());
 }
 
