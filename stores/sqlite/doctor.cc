@@ -275,6 +275,7 @@ Report examine_store(const std::string& path, const StoreDoctorOptions& options)
 std::vector<RememberedTopic> remembered_topics(const std::string& path) {
   using namespace sqlite;
   const std::string file = canonical(path);
+  if (!exists(file)) return {};
   try {
     return read_file(file, StoreDoctorOptions{}, [](StoreReader& reader) { return reader.topics(); });
   } catch (const SqlError& e) {

@@ -112,6 +112,7 @@ TEST_F(DoctorStore, a_file_that_is_not_in_wal_mode_fails) {
 TEST_F(DoctorStore, a_missing_file_fails_and_is_not_made) {
   const std::string missing = scratch_ / "missing.db";
   EXPECT_EQ(verdict(examine(missing), "store.file"), Verdict::fail);
+  EXPECT_TRUE(remembered_topics(missing).empty());
   EXPECT_FALSE(std::filesystem::exists(missing));
   EXPECT_EQ(verdict(examine("/no/such/directory/store.db"), "store.file"), Verdict::fail);
   EXPECT_EQ(verdict(examine(scratch_.path()), "store.file"), Verdict::fail);

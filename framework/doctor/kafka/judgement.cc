@@ -133,23 +133,23 @@ Check judge_retention(const Topic& topic, milliseconds store) {
   const std::string name = "retention.ms";
   const auto kept = number(topic.facts.property(name)), segment = number(topic.facts.property("segment.ms"));
   if (!kept) return topic.not_told(name, name);
-  const std::string remembers = ", and the store remembers ids for " + in_words(store);
-  const std::string harm = ": after a reset of the offsets, older copies are not recognised";
+  if (!segment) return topic.not_told(name, "segment.ms");
+  const std::string remembers = "; the store remembers " + in_words(store);
+  const std::string harm = ": after a reset of the offsets older copies are undecidable (parked, or run once more)";
   const std::string policy = topic.facts.property("cleanup.policy").value_or("delete");
   if (policy.find("delete") == std::string::npos || *kept < 0)
-    return topic.check(name, Verdict::fail,
-                       "the topic keeps records for ever (cleanup.policy=" + policy + ")" + remembers + harm,
+    return topic.check(name, Verdict::fail, "records stay for ever (cleanup.policy=" + policy + ")" + remembers + harm,
                        "set a retention.ms, or RuntimeOptions::retention to the furthest that you would ever reset");
-  const std::string keeps = "the topic keeps records for " + in_words(milliseconds(*kept));
+  const std::string keeps = "records stay " + in_words(milliseconds(*kept));
   if (store.count() < *kept)
     return topic.check(name, Verdict::fail, keeps + remembers + harm,
                        "raise RuntimeOptions::retention above it (costs disk per id), or lower the topic's");
   // A segment goes as a whole, once its youngest record is too old: its oldest one may be older by as long as it was
   // open.
-  if (segment && store.count() - *kept < *segment)
+  if (store.count() - *kept < *segment)
     return topic.check(name, Verdict::unknown,
-                       keeps + " after its segment was closed, which may take " + in_words(milliseconds(*segment)) +
-                           " (segment.ms) where little is written" + remembers,
+                       keeps + " after their segment was full or " + in_words(milliseconds(*segment)) +
+                           " old (segment.ms)" + remembers,
                        "lower segment.ms, or raise RuntimeOptions::retention above retention.ms + segment.ms");
   return topic.check(name, Verdict::pass, keeps + remembers);
 }
@@ -173,8 +173,8 @@ void judge_topic(const TopicFacts& facts, milliseconds retention, Report& report
 Check judge_offsets(const KafkaFacts& facts) {
   Check check{"kafka.offsets.topic.replication.factor", "__consumer_offsets", Verdict::unknown, {}, {}};
   if (!facts.offsets || facts.offsets->partitions.empty()) {
-    check.reason = "the topic is made at the first commit of any group, or this client may not see it";
-    check.remedy = "have offsets.topic.replication.factor=3 on every broker before; ask again after a consumer has run";
+    check.reason = "it is made at the first commit of any group; or this client may not see it";
+    check.remedy = "set offsets.topic.replication.factor=3 on every broker before; ask again when a consumer has run";
     return check;
   }
   int fewest = facts.offsets->partitions.front().replicas;

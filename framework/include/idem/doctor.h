@@ -110,7 +110,8 @@ struct StoreDoctorOptions {
 /// The file may be in use by a running service: it is opened for reading, and its owner is not disturbed.
 Report examine_store(const std::string& path, const StoreDoctorOptions& options = {});
 
-/// What the store remembers of its topics, for KafkaDoctorOptions::remembered. Throws StoreError if it cannot be read.
+/// What the store remembers of its topics, for KafkaDoctorOptions::remembered; nothing if there is no file yet. Throws
+/// StoreError if it cannot be read.
 std::vector<RememberedTopic> remembered_topics(const std::string& path);
 
 }  // namespace idem
