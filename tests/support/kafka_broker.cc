@@ -136,23 +136,28 @@ void KafkaBroker::prepare() {
   const std::string cluster_id = random_cluster_id();
   for (int node = 1; node <= options_.nodes; ++node) {
     const auto at = static_cast<std::size_t>(node - 1);
-    KafkaConfig properties = server_properties(file(node, "data"), node, ports[at], controllers[at], std::to_string(options_.nodes));
+    KafkaConfig properties = server_properties(file(node, "data"), node, ports[at], controllers[at],
+                                               std::to_string(options_.nodes));
     // One node may be formatted as the whole quorum; several must know each other beforehand.
     if (options_.nodes == 1)
       properties["controller.quorum.bootstrap.servers"] = loopback(controllers[at]);
     else
       properties["controller.quorum.voters"] = voters;
-    for (const auto& [name, value] : options_.properties) properties[name] = value;
-    std::ofstream out(file(node, "server.properties"));
-    for (const auto& [name, value] : properties) out << name << '=' << value << '\n';
-    out.close();
-
-    auto command = with(java(options_), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c",
-                        file(node, "server.properties").string());
-    if (options_.nodes == 1) command.push_back("--standalone");
-    Finished format = run(command);
-    if (!format.status.ok()) throw std::runtime_error("Kafka's format failed: " + format.output);
+    format(node, std::move(properties), cluster_id);
   }
+}
+
+void KafkaBroker::format(int node, KafkaConfig properties, const std::string& cluster_id) {
+  for (const auto& [name, value] : options_.properties) properties[name] = value;
+  std::ofstream out(file(node, "server.properties"));
+  for (const auto& [name, value] : properties) out << name << '=' << value << '\n';
+  out.close();
+
+  auto command = with(java(options_), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c",
+                      file(node, "server.properties").string());
+  if (options_.nodes == 1) command.push_back("--standalone");
+  Finished formatted = run(command);
+  if (!formatted.status.ok()) throw std::runtime_error("Kafka's format failed: " + formatted.output);
 }
 
 bool KafkaBroker::start() {

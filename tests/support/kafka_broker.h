@@ -90,7 +90,8 @@ class KafkaBroker {
   };
   explicit KafkaBroker(const AttachTo& other);
 
-  void prepare();        // chooses ports, writes the server.properties, formats the data directories
+  void prepare();        // chooses ports, formats each node
+  void format(int node, KafkaConfig properties, const std::string& cluster_id);  // writes its server.properties too
   bool start();          // false when the chosen ports turned out to be taken
   void require_owned();  // throws for the shared broker
   std::filesystem::path file(int node, const std::string& name) const;
