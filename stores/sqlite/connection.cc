@@ -23,6 +23,13 @@ constexpr int log_bytes_kept = 64 << 20;
 // SQLite takes a null pointer for NULL, whatever the length says; an empty value is not NULL.
 const char* data_of(std::string_view bytes) { return bytes.data() != nullptr ? bytes.data() : ""; }
 
+// A path inside of a file: URI, where these three characters mean something.
+std::string percent_encoded(std::string_view path) {
+  std::string encoded;
+  for (const char c : path) encoded += c == '%' ? "%25" : c == '?' ? "%3f" : c == '#' ? "%23" : std::string(1, c);
+  return encoded;
+}
+
 }  // namespace
 
 bool SqlError::transient() const {
@@ -64,20 +71,39 @@ void Connection::reopen() {
   open();
 }
 
-void Connection::open() {
+int Connection::open_file() {
   const char* vfs = settings_.vfs.empty() ? nullptr : settings_.vfs.c_str();
-  const int code = sqlite3_open_v2(settings_.path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
+  const auto open = [&](const std::string& name, int flags) {
+    return sqlite3_open_v2(name.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, vfs);
+  };
+  switch (settings_.access) {
+    case Settings::Access::owner:
+      return open(settings_.path, SQLITE_OPEN_READWRITE);
+    case Settings::Access::reader:
+      return open(settings_.path, SQLITE_OPEN_READONLY);
+    case Settings::Access::frozen:
+      break;
+  }
+  return open("file:" + percent_encoded(settings_.path) + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+void Connection::set_up_writing() {
+  // Only FULL syncs the log before COMMIT returns; with NORMAL a power cut takes acknowledged commits away.
+  require_setting("journal_mode=WAL", "wal");
+  exec("PRAGMA synchronous=FULL");
+  require_setting("synchronous", "2");
+  exec("PRAGMA wal_autocheckpoint=" + std::to_string(checkpoint_pages));
+  exec("PRAGMA journal_size_limit=" + std::to_string(log_bytes_kept));
+  exec("PRAGMA cache_size=-" + std::to_string(std::max<std::size_t>(settings_.cache_bytes / 1024, 1)));
+}
+
+void Connection::open() {
+  const int code = open_file();
   try {
     if (code != SQLITE_OK) fail(handle_, code, "cannot open " + settings_.path);
     sqlite3_extended_result_codes(handle_, 1);
     sqlite3_busy_timeout(handle_, busy_timeout_ms);
-    // Only FULL syncs the log before COMMIT returns; with NORMAL a power cut takes acknowledged commits away.
-    require_setting("journal_mode=WAL", "wal");
-    exec("PRAGMA synchronous=FULL");
-    require_setting("synchronous", "2");
-    exec("PRAGMA wal_autocheckpoint=" + std::to_string(checkpoint_pages));
-    exec("PRAGMA journal_size_limit=" + std::to_string(log_bytes_kept));
-    exec("PRAGMA cache_size=-" + std::to_string(std::max<std::size_t>(settings_.cache_bytes / 1024, 1)));
+    if (settings_.access == Settings::Access::owner) set_up_writing();
     if (settings_.on_open) settings_.on_open(handle_);
   } catch (...) {
     close();

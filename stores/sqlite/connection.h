@@ -47,9 +47,15 @@ class Connection {
     std::string vfs;  ///< empty: SQLite's own
     std::size_t cache_bytes = 0;
     std::function<void(sqlite3*)> on_open;  ///< installs hooks; again after each reopen()
+    enum class Access {
+      owner,   ///< reads and writes
+      reader,  ///< reads, beside an owner or without one; in WAL mode SQLite makes a -wal and -shm file if there is none
+      frozen,  ///< reads and leaves no trace: right only while nobody writes, for nothing is locked
+    };
+    Access access = Access::owner;
   };
 
-  /// Opens an existing file for reading and writing, with WAL and synchronous=FULL, both read back.
+  /// Opens an existing file. An owner has WAL and synchronous=FULL, both read back.
   explicit Connection(Settings settings);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -73,6 +79,8 @@ class Connection {
  private:
   friend class Statement;
   void open();
+  int open_file();
+  void set_up_writing();
   void close() noexcept;
   void require_setting(const std::string& pragma, const std::string& expected);
 

@@ -19,7 +19,7 @@
 namespace idem::sqlite {
 namespace {
 
-constexpr unsigned long fuse_magic = 0x65735546;
+constexpr unsigned long fuse_magic = 0x65735546, tmpfs_magic = 0x01021994, ramfs_magic = 0x858458f6;
 
 constexpr std::array<std::pair<unsigned long, const char*>, 6> network_magics{{
     {0x6969, "NFS"},
@@ -82,6 +82,16 @@ std::optional<std::string> network_file_system(const std::string& path) {
   if (::statfs(directory_of(path).c_str(), &info) != 0) return std::nullopt;
   const auto magic = static_cast<unsigned long>(static_cast<unsigned int>(info.f_type));
   return magic == fuse_magic ? remote_fuse(directory_of(path)) : network_file_system(magic);
+}
+
+FileSystem file_system_of(const std::string& path) {
+  struct statfs info {};
+  if (::statfs(directory_of(path).c_str(), &info) != 0) return {.told = false};
+  const auto magic = static_cast<unsigned long>(static_cast<unsigned int>(info.f_type));
+  return {.network = network_file_system(path),
+          .in_memory = magic == tmpfs_magic || magic == ramfs_magic,
+          .told = magic != fuse_magic,
+          .free_bytes = std::uint64_t{info.f_bavail} * static_cast<std::uint64_t>(info.f_bsize)};
 }
 
 void create_private(const std::string& path) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,15 @@ std::string canonical(const std::string& path);
 std::optional<std::string> network_file_system(const std::string& path);
 /// The same by statfs(2)'s magic number alone.
 std::optional<std::string> network_file_system(unsigned long magic);
+
+/// What kind of file system a file lies on.
+struct FileSystem {
+  std::optional<std::string> network;  ///< as above
+  bool in_memory = false;              ///< gone when the machine restarts
+  bool told = true;                    ///< false: FUSE, or unreadable; it may be anything
+  std::uint64_t free_bytes = 0;        ///< for a process without privileges
+};
+FileSystem file_system_of(const std::string& path);
 
 /// Makes an empty file with mode 0600 unless it exists. The log and shared-memory files inherit the mode.
 void create_private(const std::string& path);

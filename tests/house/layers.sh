@@ -18,9 +18,11 @@ while read -r line; do complain "a header includes a C library: $line"; done \
 while read -r line; do complain "a header includes a C library by way of amqp_headers.h: $line"; done \
   < <(grep_includes '[^"]*amqp_headers' framework stores | grep -E '^[^:]+\.h:')
 while read -r line; do complain "rdkafka outside its places: $line"; done \
-  < <(grep_includes 'librdkafka/|rdkafka' framework stores | grep -vE '^framework/(sources|publishers)/kafka/')
+  < <(grep_includes 'librdkafka/|rdkafka' framework stores | grep -vE '^framework/(sources|publishers|doctor)/kafka/')
 while read -r line; do complain "rabbitmq-c outside its places: $line"; done \
-  < <(grep_includes 'rabbitmq-c/|amqp' framework stores | grep -vE '^framework/((sources|publishers)/)?rabbitmq/')
+  < <(grep_includes 'rabbitmq-c/|amqp' framework stores | grep -vE '^framework/((sources|publishers|doctor)/)?rabbitmq/')
+while read -r line; do complain "HTTP or JSON in a header: $line"; done \
+  < <(grep_includes 'httplib|nlohmann/|CLI/' framework stores | grep -E '^[^:]+\.h:' | grep -v '^framework/cli/')
 while read -r line; do complain "sqlite3 outside stores/sqlite: $line"; done \
   < <(grep_includes 'sqlite3' framework stores | grep -v '^stores/sqlite/')
 
@@ -34,8 +36,8 @@ while read -r line; do complain "the core reads a clock: $line"; done \
 while read -r line; do complain "the framework includes a store's insides: $line"; done \
   < <(grep_includes 'stores/|sqlite/' framework)
 while read -r line; do complain "the runtime includes a source's insides: $line"; done \
-  < <(grep_includes 'sources/|publishers/|rabbitmq/|idem/kafka|idem/rabbitmq' framework/runtime framework/core)
+  < <(grep_includes 'sources/|publishers/|doctor/|rabbitmq/|idem/kafka|idem/rabbitmq|idem/doctor' framework/runtime framework/core)
 while read -r line; do complain "a public header includes a private one: $line"; done \
-  < <(grep_includes '(core|runtime|sources|publishers|memory|sqlite)/' framework/include stores/include)
+  < <(grep_includes '(core|runtime|sources|publishers|doctor|cli|memory|sqlite)/' framework/include stores/include)
 
 exit $bad

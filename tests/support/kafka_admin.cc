@@ -26,14 +26,14 @@ RdKafka<const rd_kafka_metadata_t> metadata(rd_kafka_t* client, milliseconds tim
   return RdKafka<const rd_kafka_metadata_t>(answer);
 }
 
-// How many partitions of the topic have a leader; 0 for an unknown topic.
+// How many partitions of the topic have a leader and all replicas in sync; 0 for an unknown topic.
 int led_partitions(rd_kafka_t* client, const std::string& topic) {
   auto answer = metadata(client, answer_timeout);
   for (const auto& candidate : std::span(answer->topics, answer->topic_cnt)) {
     if (candidate.topic != topic || candidate.err) continue;
     int led = 0;
     for (const auto& partition : std::span(candidate.partitions, candidate.partition_cnt)) {
-      if (!partition.err && partition.leader >= 0) ++led;
+      if (!partition.err && partition.leader >= 0 && partition.isr_cnt == partition.replica_cnt) ++led;
     }
     return led;
   }
@@ -115,24 +115,24 @@ RdKafka<rd_kafka_op_s> KafkaAdmin::call(int operation, const std::string& what, 
   return event;
 }
 
-void KafkaAdmin::wait_until_ready(milliseconds timeout) {
+void KafkaAdmin::wait_until_ready(milliseconds timeout, int brokers) {
   const auto deadline = Clock::now() + timeout;
   for (;;) {
     try {
-      if (metadata(client_.get(), std::min<milliseconds>(timeout, seconds(1)))->broker_cnt > 0) return;
+      if (metadata(client_.get(), std::min<milliseconds>(timeout, seconds(1)))->broker_cnt >= brokers) return;
     } catch (const std::runtime_error&) {
       if (Clock::now() > deadline) throw;
     }
-    if (Clock::now() > deadline) throw std::runtime_error("no broker in the cluster's metadata");
+    if (Clock::now() > deadline) throw std::runtime_error("too few brokers in the cluster's metadata");
     std::this_thread::sleep_for(milliseconds(20));
   }
 }
 
-void KafkaAdmin::create_topic(const std::string& name, int partitions, const KafkaConfig& config) {
+void KafkaAdmin::create_topic(const std::string& name, int partitions, const KafkaConfig& config, int replicas) {
   const std::string what = "create topic " + name;
   char why[256];
   std::unique_ptr<rd_kafka_NewTopic_t, decltype(&rd_kafka_NewTopic_destroy)> topic(
-      rd_kafka_NewTopic_new(name.c_str(), partitions, /*replication_factor=*/1, why, sizeof why),
+      rd_kafka_NewTopic_new(name.c_str(), partitions, replicas, why, sizeof why),
       rd_kafka_NewTopic_destroy);
   if (!topic) throw std::runtime_error(what + ": " + why);
   for (const auto& [property, value] : config) {

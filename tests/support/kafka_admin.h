@@ -32,11 +32,12 @@ class KafkaAdmin {
  public:
   explicit KafkaAdmin(const std::string& bootstrap);
 
-  // Waits until a broker answers; throws when none did in time.
-  void wait_until_ready(std::chrono::milliseconds timeout);
+  // Waits until that many brokers are in the cluster; throws when they are not in time.
+  void wait_until_ready(std::chrono::milliseconds timeout, int brokers = 1);
 
-  // Returns once every partition has a leader. `config` holds topic properties, such as max.message.bytes.
-  void create_topic(const std::string& name, int partitions, const KafkaConfig& config = {});
+  // Returns once every partition has a leader and all its replicas in sync. `config` holds topic properties, such as
+  // max.message.bytes.
+  void create_topic(const std::string& name, int partitions, const KafkaConfig& config = {}, int replicas = 1);
   void delete_topic(const std::string& name);
   int partition_count(const std::string& topic);
 

@@ -1,8 +1,10 @@
 #include "kafka_broker.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -25,20 +27,20 @@ std::string random_cluster_id() {
   return id + 'A';
 }
 
+std::string loopback(int port) { return "127.0.0.1:" + std::to_string(port); }
+
 // Small where a single test machine is small; quick where a cluster would rather wait.
-KafkaConfig server_properties(const std::string& directory, int port, int controller_port) {
-  const std::string address = "127.0.0.1:" + std::to_string(port);
-  const std::string controller = "127.0.0.1:" + std::to_string(controller_port);
+KafkaConfig server_properties(const std::string& directory, int node, int port, int controller_port,
+                              const std::string& replicas) {
   return {{"process.roles", "broker,controller"},
-          {"node.id", "1"},
-          {"controller.quorum.bootstrap.servers", controller},
-          {"listeners", "PLAINTEXT://" + address + ",CONTROLLER://" + controller},
+          {"node.id", std::to_string(node)},
+          {"listeners", "PLAINTEXT://" + loopback(port) + ",CONTROLLER://" + loopback(controller_port)},
           {"controller.listener.names", "CONTROLLER"},
-          {"log.dirs", directory + "/data"},
+          {"log.dirs", directory},
           {"auto.create.topics.enable", "false"},
-          {"offsets.topic.replication.factor", "1"},
+          {"offsets.topic.replication.factor", replicas},
           {"offsets.topic.num.partitions", "4"},
-          {"transaction.state.log.replication.factor", "1"},
+          {"transaction.state.log.replication.factor", replicas},
           {"transaction.state.log.min.isr", "1"},
           {"transaction.state.log.num.partitions", "4"},
           {"group.initial.rebalance.delay.ms", "0"},
@@ -108,68 +110,113 @@ KafkaBroker::KafkaBroker(Options options) : options_(std::move(options)) {
 
 KafkaBroker::~KafkaBroker() = default;
 
-void KafkaBroker::prepare() {
-  scratch_.emplace("kafka");
-  const int port = free_port();
-  int controller_port = free_port();
-  while (controller_port == port) controller_port = free_port();
-  bootstrap_ = "127.0.0.1:" + std::to_string(port);
+std::filesystem::path KafkaBroker::file(int node, const std::string& name) const {
+  return *scratch_ / (name + "-" + std::to_string(node));
+}
 
-  KafkaConfig properties = server_properties(scratch_->path(), port, controller_port);
+void KafkaBroker::prepare() {
+  processes_.clear();
+  scratch_.emplace("kafka");
+  std::set<int> chosen;
+  const auto another_port = [&] {
+    int port = free_port();
+    while (!chosen.insert(port).second) port = free_port();
+    return port;
+  };
+  std::vector<int> ports, controllers;
+  std::string voters;
+  bootstrap_.clear();
+  for (int node = 1; node <= options_.nodes; ++node) {
+    ports.push_back(another_port());
+    controllers.push_back(another_port());
+    bootstrap_ += (node == 1 ? "" : ",") + loopback(ports.back());
+    voters += (node == 1 ? "" : ",") + std::to_string(node) + "@" + loopback(controllers.back());
+  }
+
+  const std::string cluster_id = random_cluster_id();
+  for (int node = 1; node <= options_.nodes; ++node) {
+    const auto at = static_cast<std::size_t>(node - 1);
+    KafkaConfig properties = server_properties(file(node, "data"), node, ports[at], controllers[at],
+                                               std::to_string(options_.nodes));
+    // One node may be formatted as the whole quorum; several must know each other beforehand.
+    if (options_.nodes == 1)
+      properties["controller.quorum.bootstrap.servers"] = loopback(controllers[at]);
+    else
+      properties["controller.quorum.voters"] = voters;
+    format(node, std::move(properties), cluster_id);
+  }
+}
+
+void KafkaBroker::format(int node, KafkaConfig properties, const std::string& cluster_id) {
   for (const auto& [name, value] : options_.properties) properties[name] = value;
-  const auto file = *scratch_ / "server.properties";
-  std::ofstream out(file);
+  std::ofstream out(file(node, "server.properties"));
   for (const auto& [name, value] : properties) out << name << '=' << value << '\n';
   out.close();
 
-  Finished format = run(with(java(options_), "kafka.tools.StorageTool", "format", "--standalone", "-t",
-                             random_cluster_id(), "-c", file.string()));
-  if (!format.status.ok()) throw std::runtime_error("Kafka's format failed: " + format.output);
+  auto command = with(java(options_), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c",
+                      file(node, "server.properties").string());
+  if (options_.nodes == 1) command.push_back("--standalone");
+  Finished formatted = run(command);
+  if (!formatted.status.ok()) throw std::runtime_error("Kafka's format failed: " + formatted.output);
 }
 
 bool KafkaBroker::start() {
-  const auto log = *scratch_ / "broker.log";
   const auto deadline = Clock::now() + options_.start_timeout;
-  process_.emplace(with(java(options_), "kafka.Kafka", (*scratch_ / "server.properties").string()),
-                   ProcessOptions{.output = log, .errors = log});
+  processes_.clear();
+  for (int node = 1; node <= options_.nodes; ++node) {
+    const auto log = file(node, "broker.log");
+    processes_.emplace_back(with(java(options_), "kafka.Kafka", file(node, "server.properties").string()),
+                            ProcessOptions{.output = log, .errors = log});
+  }
   admin_ = std::make_unique<KafkaAdmin>(bootstrap_);
   for (;;) {
     try {
-      admin_->wait_until_ready(std::chrono::milliseconds(100));
+      admin_->wait_until_ready(std::chrono::milliseconds(100), options_.nodes);
       return true;
     } catch (const std::runtime_error& error) {
-      const bool alive = process_->running();
-      if (alive && Clock::now() < deadline) continue;
-      const std::string end = tail(log, 30);
-      if (!alive && contents(log).find("Address already in use") != std::string::npos) return false;
-      throw std::runtime_error(std::string("Kafka did not start: ") + error.what() + "\n" + end);
+      const auto ended = std::find_if(processes_.begin(), processes_.end(), [](Process& p) { return !p.running(); });
+      if (ended == processes_.end() && Clock::now() < deadline) continue;
+      const auto node = ended == processes_.end() ? 1 : static_cast<int>(ended - processes_.begin()) + 1;
+      const auto log = file(node, "broker.log");
+      if (ended != processes_.end() && contents(log).find("Address already in use") != std::string::npos) return false;
+      throw std::runtime_error(std::string("Kafka did not start: ") + error.what() + "\n" + tail(log, 30));
     }
   }
 }
 
-Process& KafkaBroker::own_process() {
-  if (shared_ || !process_) throw std::logic_error("this broker is shared: other tests need it alive");
-  return *process_;
+void KafkaBroker::require_owned() {
+  if (shared_ || processes_.empty()) throw std::logic_error("this broker is shared: other tests need it alive");
 }
 
-void KafkaBroker::kill() { own_process().kill(); }
+void KafkaBroker::kill() {
+  require_owned();
+  for (Process& process : processes_) process.kill();
+}
 
 void KafkaBroker::stop() {
-  Process& process = own_process();
-  process.terminate();
-  if (!process.wait_for(std::chrono::seconds(30))) process.kill();
+  require_owned();
+  for (Process& process : processes_) process.terminate();
+  for (Process& process : processes_)
+    if (!process.wait_for(std::chrono::seconds(30))) process.kill();
 }
 
-void KafkaBroker::pause() { own_process().pause(); }
-void KafkaBroker::resume() { own_process().resume(); }
+void KafkaBroker::pause() {
+  require_owned();
+  for (Process& process : processes_) process.pause();
+}
+
+void KafkaBroker::resume() {
+  require_owned();
+  for (Process& process : processes_) process.resume();
+}
 
 void KafkaBroker::restart() {
-  own_process().kill();
+  kill();
   if (!start()) throw std::runtime_error("Kafka's port was taken while it was down");
 }
 
-void KafkaBroker::create_topic(const std::string& name, int partitions, const KafkaConfig& config) {
-  admin_->create_topic(name, partitions, config);
+void KafkaBroker::create_topic(const std::string& name, int partitions, const KafkaConfig& config, int replicas) {
+  admin_->create_topic(name, partitions, config, replicas);
 }
 
 void KafkaBroker::delete_topic(const std::string& name) { admin_->delete_topic(name); }

@@ -1,4 +1,5 @@
-// A real Apache Kafka (KRaft, one node) for tests, in a scratch directory of its own on free loopback ports.
+// A real Apache Kafka (KRaft, one node unless asked for more) for tests, in a scratch directory of its own on free
+// loopback ports.
 //
 //   IDEM_NEEDS("kafka", KafkaBroker::unavailable());  // require.h
 //   KafkaBroker& broker = KafkaBroker::shared();
@@ -15,6 +16,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +35,10 @@ struct KafkaBrokerOptions {
   KafkaConfig properties = {};
 
   int heap_mb = 512;
+
+  // Three make a cluster: each is broker and controller, and the internal topics have a replica on each. What is done
+  // to the broker (kill() …) is done to all of them.
+  int nodes = 1;
 
   // Lets the JVM compile fully. Starts slower by a second and then serves more; for benchmarks.
   bool full_speed = false;
@@ -68,7 +74,7 @@ class KafkaBroker {
 
   // See kafka_admin.h.
   KafkaAdmin& admin() { return *admin_; }
-  void create_topic(const std::string& name, int partitions, const KafkaConfig& config = {});
+  void create_topic(const std::string& name, int partitions, const KafkaConfig& config = {}, int replicas = 1);
   void delete_topic(const std::string& name);
   GroupDescription describe_group(const std::string& group);
 
@@ -84,14 +90,16 @@ class KafkaBroker {
   };
   explicit KafkaBroker(const AttachTo& other);
 
-  void prepare();          // chooses ports, writes server.properties, formats the data directory
-  bool start();            // false when the chosen ports turned out to be taken
-  Process& own_process();  // throws for the shared broker
+  void prepare();        // chooses ports, formats each node
+  void format(int node, KafkaConfig properties, const std::string& cluster_id);  // writes its server.properties too
+  bool start();          // false when the chosen ports turned out to be taken
+  void require_owned();  // throws for the shared broker
+  std::filesystem::path file(int node, const std::string& name) const;
 
   Options options_;
   bool shared_ = false;
   std::optional<Scratch> scratch_;  // none when attached to a broker that somebody else started
-  std::optional<Process> process_;
+  std::vector<Process> processes_;
   std::string bootstrap_;
   std::unique_ptr<KafkaAdmin> admin_;
 };

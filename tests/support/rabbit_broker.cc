@@ -95,16 +95,21 @@ void RabbitBroker::prepare() {
   distribution_port_ = free_port();
   epmd_port_ = free_port();
   ctl_port_ = free_port();
+  management_port_ = free_port();
   uri_ = uri("guest", "guest");
 
   std::map<std::string, std::string> settings = {{"listeners.tcp.1", "127.0.0.1:" + std::to_string(port_)},
                                                  {"log.file.level", "info"},
                                                  // A small test machine has less than what is reserved by default.
                                                  {"disk_free_limit.absolute", "50MB"}};
+  if (options_.management) {
+    settings["management.tcp.ip"] = "127.0.0.1";
+    settings["management.tcp.port"] = std::to_string(management_port_);
+  }
   for (const auto& [name, value] : options_.settings) settings[name] = value;
   std::ofstream conf(*scratch_ / "rabbitmq.conf");
   for (const auto& [name, value] : settings) conf << name << " = " << value << '\n';
-  std::ofstream(*scratch_ / "plugins") << "[].\n";
+  std::ofstream(*scratch_ / "plugins") << (options_.management ? "[rabbitmq_management].\n" : "[].\n");
   if (!options_.advanced.empty()) std::ofstream(*scratch_ / "advanced.config") << options_.advanced << '\n';
 }
 

@@ -30,6 +30,8 @@ struct RabbitBrokerOptions {
   std::map<std::string, std::string> settings = {};
   // advanced.config, in Erlang's own notation: what rabbitmq.conf has no name for.
   std::string advanced = {};
+  // Starts the management plugin, which takes some seconds more.
+  bool management = false;
   std::chrono::seconds start_timeout{90};
 };
 
@@ -54,6 +56,8 @@ class RabbitBroker {
   // The same server with another user, password or vhost.
   std::string uri(const std::string& user, const std::string& password, const std::string& vhost = "%2f") const;
   int port() const { return port_; }
+  // The management plugin's HTTP API, host:port.
+  std::string management() const { return "127.0.0.1:" + std::to_string(management_port_); }
   const std::filesystem::path& directory() const { return scratch_->path(); }
 
   void kill();     // SIGKILL; what was declared within the last seconds is lost with it unless sync() was called
@@ -83,7 +87,7 @@ class RabbitBroker {
   std::optional<Scratch> scratch_;  // none when attached to a server that somebody else started
   std::optional<Process> epmd_;     // Erlang's port mapper: started here, for the server would leave it running
   std::optional<Process> process_;
-  int port_ = 0, distribution_port_ = 0, epmd_port_ = 0, ctl_port_ = 0;
+  int port_ = 0, distribution_port_ = 0, epmd_port_ = 0, ctl_port_ = 0, management_port_ = 0;
   std::string uri_;
 };
 

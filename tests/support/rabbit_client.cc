@@ -65,11 +65,19 @@ void RabbitClient::check(const std::string& what) {
   throw std::runtime_error(what + ": " + why);
 }
 
-void RabbitClient::declare_queue(const std::string& queue, const RabbitArgs& arguments) {
+void RabbitClient::declare_queue(const std::string& queue, const RabbitArgs& arguments, Lifetime lifetime) {
   auto table = entries(arguments);
-  amqp_queue_declare(connection_, channel, bytes(queue), 0, /*durable=*/1, 0, 0,
+  amqp_queue_declare(connection_, channel, bytes(queue), 0, lifetime.durable, 0, lifetime.auto_delete,
                      {static_cast<int>(table.size()), table.data()});
   check("queue.declare " + queue);
+}
+
+void RabbitClient::declare_exchange(const std::string& exchange, const std::string& type, bool durable,
+                                    const RabbitArgs& arguments) {
+  auto table = entries(arguments);
+  amqp_exchange_declare(connection_, channel, bytes(exchange), bytes(type), 0, durable, 0, 0,
+                        {static_cast<int>(table.size()), table.data()});
+  check("exchange.declare " + exchange);
 }
 
 void RabbitClient::delete_queue(const std::string& queue) {

@@ -38,7 +38,13 @@ class RabbitClient {
   RabbitClient(const RabbitClient&) = delete;
   RabbitClient& operator=(const RabbitClient&) = delete;
 
-  void declare_queue(const std::string& queue, const RabbitArgs& arguments = {});
+  struct Lifetime {
+    bool durable = true, auto_delete = false;
+  };
+  void declare_queue(const std::string& queue, const RabbitArgs& arguments = {}) { declare_queue(queue, arguments, {}); }
+  void declare_queue(const std::string& queue, const RabbitArgs& arguments, Lifetime lifetime);
+  void declare_exchange(const std::string& exchange, const std::string& type, bool durable = true,
+                        const RabbitArgs& arguments = {});
   void delete_queue(const std::string& queue);
   void bind(const std::string& queue, const std::string& exchange, const std::string& key = "");
 

@@ -2,6 +2,7 @@
 // idem::sqlite.
 #pragma once
 
+#include <idem/doctor.h>
 #include <idem/handler.h>
 #include <idem/kafka.h>
 #include <idem/memory_store.h>

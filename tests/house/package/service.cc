@@ -17,6 +17,8 @@ int main() {
   auto add = [&](std::string_view id) {
     return idem::once(store, "service", id, [&](idem::Transaction& tx) { tx.exec("INSERT INTO effect VALUES($1)", id); });
   };
+  const bool asked = idem::exit_code(idem::examine_rabbitmq({.uri = "amqp://127.0.0.1:1"})) == 1 &&
+                     idem::exit_code(idem::examine_store("no-such.db")) == 1;
   const bool once = add("a") == idem::Once::applied && add("a") == idem::Once::duplicate;
-  return once && left && source.traits().stable_positions && !orders.traits().stable_positions ? 0 : 1;
+  return asked && once && left && source.traits().stable_positions && !orders.traits().stable_positions ? 0 : 1;
 }
