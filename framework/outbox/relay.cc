@@ -23,10 +23,6 @@ OutboxTable& table_of(TransactionalStore& store) {
 
 }  // namespace
 
-std::string Transaction::enqueue(std::string_view destination, OutgoingMessage) {
-  throw TransactionError("publish(\"" + std::string(destination) + "\"): this store has no outbox; use SqliteStore");
-}
-
 struct Relay::Impl {
   Impl(TransactionalStore& store, RelayOptions o) : options(o), table(table_of(store)) {
     check(options.in_flight_messages >= 1, "in_flight_messages", "is 0: nothing could be sent");
