@@ -155,7 +155,9 @@ void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
     check(outbox && outbox->is_open(dead_letters), "dead_letter_destination",
           "is \"" + dead_letters + "\", and no relay of " + store.traits().name + " has it: Relay::add() it first");
   if (!outbox) return;
-  for (const auto& [name, rows] : outbox->waiting())
+  const auto waiting = runtime::ask_store([&] { return outbox->waiting(); },
+                                          [](auto pause) { std::this_thread::sleep_for(pause); });
+  for (const auto& [name, rows] : waiting)
     if (!outbox->is_open(name))
       log().warn("outbox: {} rows wait for \"{}\", which no relay has: they stay where they are", rows, name);
 }

@@ -157,9 +157,9 @@ TEST_F(OutboxBrokers, a_row_that_no_queue_is_bound_for_is_parked_and_the_others_
 
 TEST_F(OutboxBrokers, a_missing_topic_or_exchange_is_waited_for_and_holds_up_nobody_else) {
   auto store = open_store(file);
-  RabbitPublisher publisher(to_rabbit());
-  Relay relay(*store, {.first_pause = 10ms, .longest_pause = 50ms});
-  relay.add("missing", rabbit_exchange(publisher, queue + "-exchange", "key"));
+  RabbitPublisher publisher(to_rabbit()), waits(to_rabbit());
+  Relay relay(*store, {.first_pause = 10ms, .longest_pause = 500ms});
+  relay.add("missing", rabbit_exchange(waits, queue + "-exchange", "key"));
   relay.add("there", rabbit_queue(publisher, queue));
   store->transact([](Transaction& tx) {
     tx.publish("missing", {.payload = "1"});

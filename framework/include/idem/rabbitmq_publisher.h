@@ -114,7 +114,8 @@ class RabbitPublisher {
   std::unique_ptr<Impl> impl_;
 };
 
-/// An exchange as a destination of the outbox; `publisher` is borrowed. `routing_key` empty: the message's key is it.
+/// An exchange as a destination of the outbox; `publisher` is borrowed. Give an exchange that may be missing a publisher of
+/// its own: the server closes the channel over it, and what was on its way for others is sent twice. `routing_key` empty: the message's key is it.
 /// Order is kept unless the server answers a message with a nack (a full queue): it is sent again behind those that were
 /// on their way.
 std::unique_ptr<Destination> rabbit_exchange(RabbitPublisher& publisher, std::string exchange,
