@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 TEST(DoctorMockKafka, configurations_that_cannot_be_read_are_unknown) {
   MockKafka kafka(3);
-  kafka.create_topic("payments", 2);
+  kafka.create_topic("payments", 2, 3);
   const Report report =
       examine_kafka({.properties = {{"bootstrap.servers", kafka.bootstrap()}}, .topics = {"payments"}, .timeout = 5s});
   expect_words(report);

@@ -20,8 +20,8 @@ MockKafka::MockKafka(int brokers)
 
 MockKafka::~MockKafka() = default;
 
-void MockKafka::create_topic(const std::string& name, int partitions) {
-  check(rd_kafka_mock_topic_create(cluster_.get(), name.c_str(), partitions, /*replication_factor=*/1),
+void MockKafka::create_topic(const std::string& name, int partitions, int replicas) {
+  check(rd_kafka_mock_topic_create(cluster_.get(), name.c_str(), partitions, replicas),
         "create topic " + name);
 }
 

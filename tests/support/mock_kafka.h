@@ -45,7 +45,7 @@ class MockKafka {
 
   const std::string& bootstrap() const { return bootstrap_; }
 
-  void create_topic(const std::string& name, int partitions);
+  void create_topic(const std::string& name, int partitions, int replicas = 1);
 
   // The next requests of this kind are answered with these errors (rd_kafka_resp_err_t), one each.
   void fail_next(KafkaRequest request, const std::vector<int>& errors);
