@@ -344,6 +344,7 @@ void Consumer::stop() {
 void Consumer::close() {
   Queue closing(rd_kafka_queue_new(client_));
   Deadline begun = steady_clock::now();
+  closing_ = true;
   if (std::string error = text(Error(rd_kafka_consumer_close_queue(client_, closing.get()))); !error.empty()) {
     runtime::log().warn("Kafka source: not closed properly: {}", redact(error, configuration_.secrets));
     return;

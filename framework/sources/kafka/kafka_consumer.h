@@ -107,6 +107,7 @@ class Consumer {
   std::exception_ptr thrown_;  ///< by the runtime inside a callback of librdkafka's
 
   bool ended_ = false;  ///< on_fatal was said
+  bool closing_ = false;  ///< the group is being left
   bool outage_ = false;
   TimePoint outage_began_{};
   std::string last_refusal_;  ///< of a login, since the last good sign of a broker

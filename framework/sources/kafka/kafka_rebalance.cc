@@ -30,7 +30,7 @@ void Consumer::rebalance(int error, const rd_kafka_topic_partition_list_t& list)
   PartitionList assigned = make_list(0);
   bool gained = error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
   try {
-    if (gained && events_ && !thrown_) {
+    if (gained && events_ && !thrown_ && !closing_) {  // what comes while leaving is not taken any more
       std::vector<PartitionRef> wanted;
       for (int i = 0; i < list.cnt; ++i) wanted.push_back({list.elems[i].topic, list.elems[i].partition});
       assigned = take_over(wanted);
@@ -50,8 +50,15 @@ void Consumer::rebalance(int error, const rd_kafka_topic_partition_list_t& list)
 }
 
 void Consumer::answer_rebalance(bool gained, const rd_kafka_topic_partition_list_t& list) {
+  // A group that was left while its assignment was on the way has no protocol any more. The assignment means nothing
+  // then, but librdkafka waits for an answer before it closes.
+  const char* protocol = rd_kafka_rebalance_protocol(client_);
+  if (!protocol) {
+    rd_kafka_assign(client_, nullptr);
+    return;
+  }
   std::string error;
-  if (std::strcmp(rd_kafka_rebalance_protocol(client_), "COOPERATIVE") == 0) {
+  if (std::strcmp(protocol, "COOPERATIVE") == 0) {
     error = text(
         Error(gained ? rd_kafka_incremental_assign(client_, &list) : rd_kafka_incremental_unassign(client_, &list)));
   } else if (auto failed = rd_kafka_assign(client_, gained ? &list : nullptr)) {
