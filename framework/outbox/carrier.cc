@@ -7,6 +7,7 @@
 
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
+#include "runtime/store_retry.h"
 
 namespace idem::outbox {
 
@@ -30,7 +31,8 @@ Carrier::Carrier(std::string name, OutboxTable& table, std::unique_ptr<Destinati
       destination_(std::move(destination)),
       inbox_(std::make_shared<Inbox>(std::max<std::size_t>(1, options.in_flight_messages / 4))),
       pause_(options.first_pause) {
-  table_.open(name_, [inbox = inbox_] { inbox->committed(); });
+  runtime::ask_store([&] { table_.open(name_, [inbox = inbox_] { inbox->committed(); }); },
+                     [](auto pause) { std::this_thread::sleep_for(pause); });
   inbox_->committed();  // what an earlier process has left
   thread_ = std::thread([this] { run(); });
 }

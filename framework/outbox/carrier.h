@@ -54,7 +54,7 @@ class Carrier {
   // --- the thread's own
   InFlight in_flight_;
   std::int64_t last_read_ = 0;
-  bool more_ = true;  ///< there may be rows that were not read
+  bool more_ = false;  ///< there may be rows that were not read
   struct Poison {
     std::int64_t number;
     std::string why;

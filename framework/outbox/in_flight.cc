@@ -4,15 +4,17 @@
 
 namespace idem::outbox {
 
-std::size_t InFlight::size_of(const OutgoingMessage& m) {
-  constexpr std::size_t overhead = 256;
-  std::size_t size = overhead + m.id.size() + (m.key ? m.key->size() : 0) + (m.payload ? m.payload->size() : 0);
-  for (const auto& [name, value] : m.headers) size += name.size() + (value ? value->size() : 0);
-  return size;
-}
+namespace {
+
+/// What a row costs beside its texts.
+constexpr std::size_t overhead = 256;
+
+std::size_t size_of(const OutboxTable::Row& row) { return overhead + row.message.size(); }
+
+}  // namespace
 
 void InFlight::add(OutboxTable::Row row) {
-  bytes_ += size_of(row.message);
+  bytes_ += size_of(row);
   const std::int64_t number = row.number;
   const auto at = rows_.emplace_hint(rows_.end(), number, Held{std::move(row)});
   if (next_ == rows_.end()) next_ = at;
@@ -33,7 +35,7 @@ bool InFlight::ended(std::int64_t number) {
   if (at->second.state == State::sent) --sent_;
   if (at->second.state == State::failed) --failed_;
   if (next_ == at) ++next_;
-  bytes_ -= size_of(at->second.row.message);
+  bytes_ -= size_of(at->second.row);
   rows_.erase(at);
   return true;
 }

@@ -34,7 +34,6 @@ class InFlight {
 
   std::size_t size() const { return rows_.size(); }
   std::size_t bytes() const { return bytes_; }
-  static std::size_t size_of(const OutgoingMessage& message);
 
  private:
   enum class State { waiting, sent, failed };

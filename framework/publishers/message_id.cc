@@ -54,8 +54,7 @@ std::string new_message_id() {
     std::uint64_t high, low;
   };
   const auto [high, low] = random<Random>();
-  const Uuid uuid = version_7(high, low);
-  return text_of_uuid({reinterpret_cast<const char*>(uuid.data()), uuid.size()});
+  return text_of_uuid(bytes_of(version_7(high, low)));
 }
 
 MessageIds::MessageIds() : prefix_(random<std::uint64_t>()), count_(random<std::uint64_t>()) {}

@@ -9,6 +9,9 @@
 namespace idem::publish {
 
 using Uuid = std::array<unsigned char, 16>;
+inline std::string_view bytes_of(const Uuid& uuid) {
+  return {reinterpret_cast<const char*>(uuid.data()), uuid.size()};
+}
 /// In its usual form of 36 characters. Needs 16 bytes.
 std::string text_of_uuid(std::string_view bytes);
 

@@ -3,9 +3,6 @@
 #include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
-namespace {
-
-}  // namespace
 
 ArgumentTable::ArgumentTable(const RabbitArguments& arguments) {
   for (const auto& [name, value] : arguments) {

@@ -119,6 +119,17 @@ void Connection::open_channel(std::uint16_t channel) {
   check("cannot open a channel");
 }
 
+void Connection::close_channel(std::uint16_t channel) {
+  amqp_channel_close(state_, channel, AMQP_REPLY_SUCCESS);
+  check("the declaring channel cannot be closed");
+}
+
+void Connection::channel_was_closed(std::uint16_t channel) {
+  amqp_channel_close_ok_t ok{};
+  amqp_send_method(state_, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+  amqp_maybe_release_buffers(state_);
+}
+
 void Connection::check(const std::string& what) {
   const amqp_rpc_reply_t reply = amqp_get_rpc_reply(state_);
   if (reply.reply_type == AMQP_RESPONSE_NORMAL) return;

@@ -42,6 +42,9 @@ class Connection {
   const Owner& owner() const { return server_.owner; }
 
   void open_channel(std::uint16_t channel);
+  void close_channel(std::uint16_t channel);
+  /// Answers the server's close of it, so that it can be opened again.
+  void channel_was_closed(std::uint16_t channel);
   /// After an rpc of rabbitmq-c: throws Failure if it went wrong, and answers the server's close of the channel.
   void check(const std::string& what);
   /// Says goodbye, reads on until the server has said it too and throws away what comes. At most some seconds.

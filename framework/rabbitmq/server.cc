@@ -22,6 +22,11 @@ void Owner::require(bool good, const std::string& member_name, const std::string
   if (!good) throw std::invalid_argument(what + ": " + member(member_name) + " " + problem);
 }
 
+void Owner::require_name(const std::string& name, const std::string& member_name) const {
+  require(!name.empty(), member_name, "is empty");
+  require(name.size() <= longest_name, member_name, "is longer than 255 bytes, which AMQP does not allow");
+}
+
 std::string Server::password() const {
   if (!password_env.empty()) {
     const char* value = std::getenv(password_env.c_str());

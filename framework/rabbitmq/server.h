@@ -11,6 +11,8 @@
 
 namespace idem::rabbit {
 
+constexpr std::size_t longest_name = 255;  ///< bytes, of any short string in AMQP
+
 /// Whose options something was said in, for texts that people read.
 struct Owner {
   std::string what;     ///< "RabbitMQ source"
@@ -19,6 +21,8 @@ struct Owner {
   std::string member(const std::string& name) const { return options + "::" + name; }
   /// Throws std::invalid_argument, "RabbitMQ source: RabbitOptions::member problem", unless `good`.
   void require(bool good, const std::string& member_name, const std::string& problem) const;
+  /// That it can be the name of a queue or an exchange.
+  void require_name(const std::string& name, const std::string& member_name) const;
 };
 
 struct Server {

@@ -7,13 +7,6 @@
 namespace idem::rabbit {
 namespace {
 
-constexpr std::size_t longest_name = 255;  // of a short string in AMQP
-
-void check_name(const std::string& name, const std::string& what, const Owner& owner) {
-  owner.require(!name.empty(), "topology." + what, "is empty");
-  owner.require(name.size() <= longest_name, "topology." + what, "is longer than 255 bytes, which AMQP does not allow");
-}
-
 void check_arguments(const RabbitArguments& arguments, const std::string& of, const Owner& owner) {
   for (const auto& [name, value] : arguments)
     owner.require(name.size() <= longest_name, "topology." + of,
@@ -61,12 +54,13 @@ void declare_named(Connection& connection, const Thing& thing, const std::string
     declare(connection, thing);
   } catch (const Failure& failure) {
     if (failure.code != 406) throw;
-    throw Failure(failure.code, explain_difference(what, failure.text, connection.owner().member("topology")), failure.text);
+    throw Failure(failure.code, explain_difference(what, failure.text, connection.owner().member("topology")),
+                  failure.text);
   }
 }
 
-/// RabbitMQ writes: inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value '20' of type 'signedint'
-/// but current is none; or: received '2000' but current is '1000'. What stands after `before`, without quotes.
+}  // namespace
+
 std::string word_after(const std::string& text, const std::string& before) {
   static constexpr std::string_view filler = "the value ";
   const auto at = text.find(before);
@@ -78,8 +72,6 @@ std::string word_after(const std::string& text, const std::string& before) {
   const auto end = quoted ? text.find('\'', begin) : text.find_first_of(" ,", begin);
   return text.substr(begin, end == std::string::npos ? end : end - begin);
 }
-
-}  // namespace
 
 std::string explain_difference(const std::string& what, const std::string& said, const std::string& member) {
   const std::string argument = word_after(said, "inequivalent arg ");
@@ -94,12 +86,12 @@ std::string explain_difference(const std::string& what, const std::string& said,
 
 void check_topology(const RabbitTopology& topology, const Owner& owner) {
   for (const RabbitExchange& exchange : topology.exchanges) {
-    check_name(exchange.name, "exchanges: a name", owner);
-    check_name(exchange.type, "exchanges: a type", owner);
+    owner.require_name(exchange.name, "topology.exchanges: a name");
+    owner.require_name(exchange.type, "topology.exchanges: a type");
     check_arguments(exchange.arguments, "exchanges: \"" + exchange.name + "\"", owner);
   }
   for (const RabbitQueue& queue : topology.queues) {
-    check_name(queue.name, "queues: a name", owner);
+    owner.require_name(queue.name, "topology.queues: a name");
     const std::string member = "topology.queues: \"" + queue.name + "\"";
     check_arguments(queue.arguments, "queues: \"" + queue.name + "\"", owner);
     owner.require(queue.durable || queue.type != RabbitQueue::Type::quorum, member,
@@ -110,8 +102,8 @@ void check_topology(const RabbitTopology& topology, const Owner& owner) {
                     std::string("has the argument ") + own + ", which is a member of RabbitQueue: use that");
   }
   for (const RabbitBinding& binding : topology.bindings) {
-    check_name(binding.queue, "bindings: a queue", owner);
-    check_name(binding.exchange, "bindings: an exchange", owner);
+    owner.require_name(binding.queue, "topology.bindings: a queue");
+    owner.require_name(binding.exchange, "topology.bindings: an exchange");
     owner.require(binding.routing_key.size() <= longest_name, "topology.bindings: a routing_key",
                   "is longer than 255 bytes, which AMQP does not allow");
     check_arguments(binding.arguments, "bindings: one of exchange \"" + binding.exchange + "\"", owner);
@@ -125,8 +117,7 @@ void declare(Connection& connection, const RabbitTopology& topology) {
     declare_named(connection, exchange, "exchange \"" + exchange.name + "\"");
   for (const RabbitQueue& queue : topology.queues) declare_named(connection, queue, "queue \"" + queue.name + "\"");
   for (const RabbitBinding& binding : topology.bindings) declare(connection, binding);
-  amqp_channel_close(connection.get(), declaring_channel, AMQP_REPLY_SUCCESS);
-  connection.check("the declaring channel cannot be closed");
+  connection.close_channel(declaring_channel);
 }
 
 }  // namespace idem::rabbit

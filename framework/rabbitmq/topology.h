@@ -16,6 +16,10 @@ void check_topology(const RabbitTopology& topology, const Owner& owner);
 /// On a channel of its own, which is closed again. Throws Failure.
 void declare(Connection& connection, const RabbitTopology& topology);
 
+/// RabbitMQ writes: inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received the value '20' of type
+/// 'signedint' but current is none; or: received '2000' but current is '1000'. What stands after `before`, without quotes.
+std::string word_after(const std::string& server_text, const std::string& before);
+
 /// What a refused declaration says to a person: the argument, both values and the remedy. `server_text` is RabbitMQ's
 /// own (406), `what` names the thing: queue "orders"; `member` the option that has the topology.
 std::string explain_difference(const std::string& what, const std::string& server_text, const std::string& member);

@@ -107,6 +107,8 @@ class StreamTimes {
 
 enum class Until { stopped, caught_up };
 
+void sleep(std::chrono::milliseconds pause) { std::this_thread::sleep_for(pause); }
+
 }  // namespace
 
 struct Runtime::Impl {
@@ -155,9 +157,7 @@ void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
     check(outbox && outbox->is_open(dead_letters), "dead_letter_destination",
           "is \"" + dead_letters + "\", and no relay of " + store.traits().name + " has it: Relay::add() it first");
   if (!outbox) return;
-  const auto waiting = runtime::ask_store([&] { return outbox->waiting(); },
-                                          [](auto pause) { std::this_thread::sleep_for(pause); });
-  for (const auto& [name, rows] : waiting)
+  for (const auto& [name, rows] : runtime::ask_store([&] { return outbox->waiting(); }, sleep))
     if (!outbox->is_open(name))
       log().warn("outbox: {} rows wait for \"{}\", which no relay has: they stay where they are", rows, name);
 }
@@ -165,8 +165,7 @@ void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
 void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   Job& job = *shared_job;
   look_at_outbox(*job.store);
-  job.ledger = runtime::ask_store([&] { return job.store->ledger({options.consumer, options.retention}); },
-                                  [](auto pause) { std::this_thread::sleep_for(pause); });
+  job.ledger = runtime::ask_store([&] { return job.store->ledger({options.consumer, options.retention}); }, sleep);
   std::vector<Handler*> handlers;
   for (unsigned i = 0; i < workers(); ++i) {
     if (job.factory) {

@@ -45,7 +45,7 @@ class Connection {
   struct Settings {
     std::string path;
     std::string vfs;  ///< empty: SQLite's own
-    std::size_t cache_bytes = 0;
+    std::size_t cache_bytes = 0;  ///< an owner's; others have SQLite's default, and run no statement when they open
     std::function<void(sqlite3*)> on_open;  ///< installs hooks; again after each reopen()
     enum class Access {
       owner,   ///< reads and writes

@@ -18,7 +18,7 @@ std::string checked_path(const SqliteOptions& options) {
   if (options.longest_span == 0) throw std::invalid_argument("SqliteOptions::longest_span must be at least 1");
   if (options.group_messages == 0) throw std::invalid_argument("SqliteOptions::group_messages must be at least 1");
   const std::string path = canonical(options.path);
-  if (const auto network = network_file_system(path))
+  if (const auto network = file_system_of(path).network)
     throw StoreError(path + " lies on a network file system (" + *network +
                          "), whose locks and syncs are not to be trusted: use a local disk, or PostgreSQL",
                      false);

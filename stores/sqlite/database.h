@@ -27,7 +27,9 @@ class Database {
   const StoreIdentity& identity() const { return identity_; }
   Connection& connection() { return *connection_; }
   /// For a second connection, which reads what is committed.
-  Connection::Settings settings_of_reader(std::size_t cache_bytes) const { return {path_, vfs_, cache_bytes, {}}; }
+  Connection::Settings settings_of_reader() const {
+    return {.path = path_, .vfs = vfs_, .access = Connection::Settings::Access::reader};
+  }
   UserSqlGuard& guard() { return guard_; }
 
   /// Closes and opens the file again, patiently; throws StoreError and is dead when that does not help.

@@ -21,8 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 using Access = Connection::Settings::Access;
 
-constexpr std::size_t reader_cache_bytes = 8 << 20;
-
 bool exists(const std::string& path) {
   std::error_code error;
   return std::filesystem::exists(path, error);
@@ -52,7 +50,7 @@ Journal journal_of(const Connection& connection) {
 /// A WAL file without its log is in nobody's hands. Opened as a reader, SQLite would make a log and leave it behind,
 /// perhaps owned by somebody who is not the service.
 Access access_for(const std::string& path) {
-  const Connection connection({.path = path, .cache_bytes = reader_cache_bytes, .access = Access::reader});
+  const Connection connection({.path = path, .access = Access::reader});
   return journal_of(connection) == Journal::wal && !exists(log_of(path)) ? Access::frozen : Access::reader;
 }
 
@@ -61,7 +59,7 @@ class StoreReader {
   StoreReader(const std::string& path, Access access, const StoreDoctorOptions& options)
       : path_(path),
         options_(options),
-        connection_({.path = path, .cache_bytes = reader_cache_bytes, .access = access}) {}
+        connection_({.path = path, .access = access}) {}
 
   Report read();
   std::vector<RememberedTopic> topics();
@@ -73,8 +71,7 @@ class StoreReader {
   Check journal_mode() const;
   Check synchronous();
   Check integrity();
-  std::optional<std::int64_t> version();
-  Check schema(std::optional<std::int64_t> found) const;
+  Check schema();
   void retention(Report& report);
 
   const std::string& path_;
@@ -87,8 +84,7 @@ Report StoreReader::read() {
   report.push_back(journal_mode());
   report.push_back(synchronous());
   if (options_.integrity) report.push_back(integrity());
-  const auto found = version();
-  report.push_back(schema(found));
+  report.push_back(schema());
   // The tables of a version that this one does not know may be others.
   if (report.back().verdict == Verdict::pass) retention(report);
   return report;
@@ -125,20 +121,13 @@ Check StoreReader::integrity() {
       "comes again from Kafka, as far as the topic still has it");
 }
 
-std::optional<std::int64_t> StoreReader::version() {
-  Statement find(connection_, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'idem_store'");
-  if (!find.rows().next()) return std::nullopt;
-  Statement read(connection_, "SELECT schema_version FROM idem_store");
-  auto rows = read.rows();
-  return rows.next() ? std::optional(rows.integer(0)) : std::nullopt;
-}
-
-Check StoreReader::schema(std::optional<std::int64_t> found) const {
+Check StoreReader::schema() {
+  const std::int64_t found = stored_version(connection_);
   const auto known = static_cast<std::int64_t>(migrations().size());
-  if (!found) return check("schema", Verdict::fail, "there is no store of idem's in this file", "correct the path");
-  const std::string version = "version " + std::to_string(*found);
-  if (*found == known) return check("schema", Verdict::pass, version);
-  if (*found < known)
+  if (found == 0) return check("schema", Verdict::fail, "there is no store of idem's in this file", "correct the path");
+  const std::string version = "version " + std::to_string(found);
+  if (found == known) return check("schema", Verdict::pass, version);
+  if (found < known)
     return check("schema", Verdict::pass,
                  version + "; a service of this version makes it " + std::to_string(known) + " when it starts");
   return check("schema", Verdict::fail,
@@ -178,7 +167,7 @@ void StoreReader::retention(Report& report) {
 
 std::vector<RememberedTopic> StoreReader::topics() {
   std::vector<RememberedTopic> found;
-  if (!version()) return found;
+  if (stored_version(connection_) == 0) return found;
   Statement ask(connection_,
                 "SELECT DISTINCT name, topic, origin FROM idem_partition JOIN idem_consumer USING (consumer) "
                 "WHERE origin <> '' ORDER BY name, topic");

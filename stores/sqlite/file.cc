@@ -77,18 +77,11 @@ std::optional<std::string> network_file_system(unsigned long magic) {
   return std::nullopt;
 }
 
-std::optional<std::string> network_file_system(const std::string& path) {
-  struct statfs info {};
-  if (::statfs(directory_of(path).c_str(), &info) != 0) return std::nullopt;
-  const auto magic = static_cast<unsigned long>(static_cast<unsigned int>(info.f_type));
-  return magic == fuse_magic ? remote_fuse(directory_of(path)) : network_file_system(magic);
-}
-
 FileSystem file_system_of(const std::string& path) {
   struct statfs info {};
   if (::statfs(directory_of(path).c_str(), &info) != 0) return {.told = false};
   const auto magic = static_cast<unsigned long>(static_cast<unsigned int>(info.f_type));
-  return {.network = network_file_system(path),
+  return {.network = magic == fuse_magic ? remote_fuse(directory_of(path)) : network_file_system(magic),
           .in_memory = magic == tmpfs_magic || magic == ramfs_magic,
           .told = magic != fuse_magic,
           .free_bytes = std::uint64_t{info.f_bavail} * static_cast<std::uint64_t>(info.f_bsize)};

@@ -13,14 +13,12 @@ namespace idem::sqlite {
 /// Throws StoreError if the directory does not exist.
 std::string canonical(const std::string& path);
 
-/// The name of the network file system `path` lies on, or nullopt. Its locks and syncs are not to be trusted.
-std::optional<std::string> network_file_system(const std::string& path);
-/// The same by statfs(2)'s magic number alone.
+/// The name of a network file system by statfs(2)'s magic number, or nullopt.
 std::optional<std::string> network_file_system(unsigned long magic);
 
 /// What kind of file system a file lies on.
 struct FileSystem {
-  std::optional<std::string> network;  ///< as above
+  std::optional<std::string> network;  ///< its name; locks and syncs over a network are not to be trusted
   bool in_memory = false;              ///< gone when the machine restarts
   bool told = true;                    ///< false: FUSE, or unreadable; it may be anything
   std::uint64_t free_bytes = 0;        ///< for a process without privileges

@@ -8,14 +8,11 @@
 
 #include "runtime/failpoint.h"
 #include "sqlite/header_bytes.h"
+#include "sqlite/values.h"
 #include "sqlite/writer.h"
 
 namespace idem::sqlite {
 namespace {
-
-constexpr std::size_t reader_cache = 4 << 20;
-
-Value blob(const std::optional<std::string>& bytes) { return bytes ? Value(Blob{*bytes}) : Value(nullptr); }
 
 constexpr std::size_t rows_at_once = 32;
 
@@ -23,10 +20,6 @@ std::string insert_statement(std::size_t rows) {
   std::string sql = "INSERT INTO idem_outbox (number, destination, id, key, payload, headers) VALUES ";
   for (std::size_t i = 0; i < rows; ++i) sql += i == 0 ? "(?, ?, ?, ?, ?, ?)" : ", (?, ?, ?, ?, ?, ?)";
   return sql;
-}
-
-std::optional<std::string> owned(const Row& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(std::string(row.text(column)));
 }
 
 /// id, whether it is a blob, key, payload, headers, from this column on.
@@ -37,16 +30,6 @@ OutgoingMessage message_of(const Row& row, int first) {
   message.payload = owned(row, first + 3);
   if (!row.is_null(first + 4)) message.headers = decode_headers(row.text(first + 4));
   return message;
-}
-
-std::string_view bytes_of(const publish::Uuid& uuid) {
-  return {reinterpret_cast<const char*>(uuid.data()), uuid.size()};
-}
-
-std::size_t size_of(const OutgoingMessage& m) {
-  std::size_t size = m.id.size() + (m.key ? m.key->size() : 0) + (m.payload ? m.payload->size() : 0);
-  for (const auto& [name, value] : m.headers) size += name.size() + (value ? value->size() : 0);
-  return size;
 }
 
 }  // namespace
@@ -61,14 +44,16 @@ Outbox::Outbox(Writer& writer)
             "SELECT number, name, id, key, payload, headers, ?, ? FROM idem_outbox JOIN idem_outbox_destination USING "
             "(destination) WHERE number = ?"),
       last_number_(last_number()),
-      reader_(writer.database().settings_of_reader(reader_cache)),
+      reader_(writer.database().settings_of_reader()),
       read_(reader_,
             "SELECT number, id, typeof(id) = 'blob', key, payload, headers FROM idem_outbox WHERE number > ? AND "
             "destination = (SELECT destination FROM idem_outbox_destination WHERE name = ?) ORDER BY number LIMIT ?"),
       parked_(reader_,
-              "SELECT number, destination, id, typeof(id) = 'blob', key, payload, headers, why, parked_at FROM idem_outbox_parked "
-              "WHERE number > ? ORDER BY number LIMIT ?"),
-      waiting_(reader_, "SELECT name, count(*) FROM idem_outbox JOIN idem_outbox_destination USING (destination) GROUP BY name") {}
+              "SELECT number, destination, id, typeof(id) = 'blob', key, payload, headers, why, parked_at "
+              "FROM idem_outbox_parked WHERE number > ? ORDER BY number LIMIT ?"),
+      waiting_(reader_,
+               "SELECT name, count(*) FROM idem_outbox JOIN idem_outbox_destination USING (destination) "
+               "GROUP BY name") {}
 
 // Parked ones count: a number names a row for people, too.
 std::int64_t Outbox::last_number() {
@@ -132,9 +117,9 @@ std::string Outbox::insert(std::string_view destination, OutgoingMessage message
   Pending& row = pending_.emplace_back();
   row.to = to;
   if (message.id.empty()) row.made = ids_.next();
-  std::string id = row.made ? publish::text_of_uuid(bytes_of(*row.made)) : message.id;
+  std::string id = row.made ? publish::text_of_uuid(publish::bytes_of(*row.made)) : message.id;
   row.message = std::move(message);
-  pending_bytes_ += size_of(row.message);
+  pending_bytes_ += row.message.size();
   writer_.group().take_part(*this);
   (void)IDEM_FAILPOINT("outbox.inserted");
   return id;
@@ -163,10 +148,7 @@ void Outbox::remove(std::span<const std::int64_t> numbers) {
 void Outbox::park(std::int64_t number, const std::string& why) {
   Writer::Hold hold(writer_);
   writer_.run_alone([&] {
-    park_.run(why, std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())
-                       .time_since_epoch()
-                       .count(),
-              number);
+    park_.run(why, milliseconds(now()), number);
     remove_.run(number);
   });
 }
@@ -187,7 +169,7 @@ void Outbox::write() {
       headers.push_back(encode_headers(row.message.headers));
       insert.bind(++parameter, ++number);
       insert.bind(++parameter, row.to);
-      insert.bind(++parameter, row.made ? Value(Blob{bytes_of(*row.made)}) : Value(std::string_view(row.message.id)));
+      insert.bind(++parameter, row.made ? Value(Blob{publish::bytes_of(*row.made)}) : Value(std::string_view(row.message.id)));
       insert.bind(++parameter, blob(row.message.key));
       insert.bind(++parameter, blob(row.message.payload));
       insert.bind(++parameter, headers.back().empty() ? Value(nullptr) : Value(Blob{headers.back()}));
@@ -203,7 +185,7 @@ void Outbox::write() {
 void Outbox::keep() { kept_ = pending_.size(); }
 
 void Outbox::take_back() noexcept {
-  for (std::size_t i = kept_; i < pending_.size(); ++i) pending_bytes_ -= size_of(pending_[i].message);
+  for (std::size_t i = kept_; i < pending_.size(); ++i) pending_bytes_ -= pending_[i].message.size();
   pending_.resize(kept_);
 }
 
@@ -255,7 +237,7 @@ std::vector<OutboxTable::Row> Outbox::read(const std::string& destination, std::
     auto rows = read_.rows(after, destination, messages);
     for (std::size_t taken = 0; (found.empty() || taken < bytes) && rows.next();) {
       OutboxTable::Row row{rows.integer(0), message_of(rows, 1)};
-      taken += size_of(row.message);
+      taken += row.message.size();
       if (taken > bytes && !found.empty()) break;
       found.push_back(std::move(row));
     }

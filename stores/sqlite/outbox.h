@@ -77,7 +77,7 @@ class Outbox final : public OutboxTable, private Participant {
 
   Writer& writer_;
   mutable std::mutex known_mutex_;
-  std::map<std::string, Known, std::less<>> known_;  ///< guarded by known_mutex_, its nodes stay
+  std::map<std::string, Known, std::less<>> known_;  ///< guarded by known_mutex_
 
   // --- under the write turn
   publish::MessageIds ids_;

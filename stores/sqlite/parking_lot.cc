@@ -8,6 +8,7 @@
 
 #include "runtime/failpoint.h"
 #include "sqlite/header_bytes.h"
+#include "sqlite/values.h"
 
 namespace idem::sqlite {
 namespace {
@@ -19,20 +20,6 @@ ParkReason reason_of(std::string_view text) {
   for (const ParkReason reason : all_reasons)
     if (to_string(reason) == text) return reason;
   throw std::runtime_error("idem: unknown reason in the parking lot: " + std::string(text));
-}
-
-std::optional<std::int64_t> milliseconds(const std::optional<Timestamp>& time) {
-  return time ? std::optional<std::int64_t>(time->time_since_epoch().count()) : std::nullopt;
-}
-
-Timestamp now() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
-
-std::optional<Blob> blob(const std::optional<std::string_view>& bytes) {
-  return bytes ? std::optional(Blob{*bytes}) : std::nullopt;
-}
-
-std::optional<std::string> owned(const Row& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(std::string(row.text(column)));
 }
 
 std::string key_bytes(const IdKey& key) {
@@ -76,7 +63,7 @@ void ParkingLot::park(const Record& record, const Conclusion& conclusion) {
   const std::string headers = encode_headers(m.headers);
   const std::string id_key = record.id ? key_bytes(*record.id) : std::string();
   insert_.run(consumer_, m.topic, m.partition, m.offset, blob(m.key), blob(m.payload), Blob{headers},
-              milliseconds(m.timestamp), Blob{m.id}, record.id ? std::optional(Blob{id_key}) : std::nullopt,
+              m.timestamp ? Value(milliseconds(*m.timestamp)) : Value(nullptr), Blob{m.id}, record.id ? std::optional(Blob{id_key}) : std::nullopt,
               record.fingerprint, to_string(conclusion.reason), conclusion.why, conclusion.attempts,
               milliseconds(now()));
   (void)IDEM_FAILPOINT("store.park");

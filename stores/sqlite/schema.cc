@@ -140,13 +140,6 @@ bool has_table(Connection& connection, std::string_view name) {
   return find.rows(name).next();
 }
 
-std::int64_t stored_version(Connection& connection) {
-  if (!has_table(connection, "idem_store")) return 0;
-  Statement read(connection, "SELECT schema_version FROM idem_store");
-  auto rows = read.rows();
-  return rows.next() ? rows.integer(0) : 0;
-}
-
 void migrate(Connection& connection, std::span<const Migration> steps) {
   // Read again inside the transaction: from here on nobody else can change it.
   const auto version = static_cast<std::size_t>(stored_version(connection));
@@ -157,6 +150,13 @@ void migrate(Connection& connection, std::span<const Migration> steps) {
 }
 
 }  // namespace
+
+std::int64_t stored_version(Connection& connection) {
+  if (!has_table(connection, "idem_store")) return 0;
+  Statement read(connection, "SELECT schema_version FROM idem_store");
+  auto rows = read.rows();
+  return rows.next() ? rows.integer(0) : 0;
+}
 
 std::span<const Migration> migrations() { return all_migrations; }
 

@@ -24,6 +24,9 @@ using Migration = void (*)(Connection&);
 /// This version's list.
 std::span<const Migration> migrations();
 
+/// The version in the file; 0: there is no store of idem's in it.
+std::int64_t stored_version(Connection& connection);
+
 /// Makes or migrates the tables, in one transaction. Throws StoreError for a file of a newer version, SqlError.
 void bring_up_to_date(Connection& connection, std::span<const Migration> steps = migrations());
 

@@ -56,7 +56,8 @@ Outbox& Writer::make_outbox() {
 }
 
 bool Writer::due(Group::Clock::time_point now) const {
-  return group_.records() >= group_messages_ || (outbox_ && outbox_->full()) || (group_.since() && now >= *group_.since() + group_age_);
+  const bool full = group_.records() >= group_messages_ || (outbox_ && outbox_->full());
+  return full || (group_.since() && now >= *group_.since() + group_age_);
 }
 
 void Writer::commit() {
@@ -73,7 +74,7 @@ void Writer::commit_if_due() {
   if (due(Group::Clock::now()))
     commit();
   else if (group_.since())
-    committer_->commit_by(*group_.since() + group_age_);
+    commit_soon();
   else
     committer_->nothing_open();
   turn_.leave(WriteTurn::Leave::for_good);

@@ -70,6 +70,20 @@ struct Rounds {
   void add(const Cost& with_idem, const Cost& without, const std::string& what = "");
 };
 
+/// Rounds of two measurements, each of which is the first in turn.
+template <class WithIdem, class Without>
+Rounds alternate(int rounds, const std::string& what, WithIdem with_idem, Without without) {
+  Rounds figures;
+  for (int round = 0; round < rounds; ++round) {
+    Cost idem, baseline;
+    if (round % 2 == 0) baseline = without();
+    idem = with_idem();
+    if (round % 2 == 1) baseline = without();
+    figures.add(idem, baseline, what);
+  }
+  return figures;
+}
+
 /// A file on the disk that is measured: what syncing costs there at best.
 class SyncedFile {
  public:

@@ -100,26 +100,14 @@ Cost commit(std::size_t count, bool sends) {
   return cost;
 }
 
-template <class With, class Without>
-Rounds compare(const Scale& scale, const std::string& what, With with, Without without) {
-  Rounds figures;
-  for (int round = 0; round < scale.rounds; ++round) {
-    Cost idem, baseline;
-    if (round % 2 == 0) baseline = without();
-    idem = with();
-    if (round % 2 == 1) baseline = without();
-    figures.add(idem, baseline, what);
-  }
-  return figures;
-}
-
 }  // namespace
 
 void outbox(const Scale& scale) {
   const std::size_t sent = scale.messages(100'000), committed = scale.messages(300'000);
-  const Rounds relayed = compare(scale, "relay", [&] { return relay(sent); }, [&] { return publisher_alone(sent); });
-  const Rounds rows =
-      compare(scale, "rows", [&] { return commit(committed, true); }, [&] { return commit(committed, false); });
+  const Rounds relayed =
+      alternate(scale.rounds, "relay", [&] { return relay(sent); }, [&] { return publisher_alone(sent); });
+  const Rounds rows = alternate(
+      scale.rounds, "rows", [&] { return commit(committed, true); }, [&] { return commit(committed, false); });
   std::printf("%zu rows of 100 bytes to RabbitMQ: publisher alone %s, relay %s (medians)\n", sent,
               rate(Spread(relayed.baseline).median).c_str(), rate(Spread(relayed.idem).median).c_str());
   std::printf("%zu messages into SQLite: without %s, with one row of the outbox each %s (medians)\n", committed,

@@ -149,15 +149,13 @@ Cost publish_by_hand(const std::string& queue, std::size_t count) {
 }
 
 void compare_publishers(const std::string& type, std::size_t count, int rounds) {
-  Rounds figures;
-  for (int round = 0; round < rounds; ++round) {
-    Queues queues(type, 2);
-    Cost idem, raw;
-    if (round % 2 == 0) raw = publish_by_hand(queues[0], count);
-    idem = publish(queues[1], count);
-    if (round % 2 == 1) raw = publish_by_hand(queues[0], count);
-    figures.add(idem, raw, type);
-  }
+  const auto into_a_queue = [&](Cost (*measure)(const std::string&, std::size_t)) {
+    return [&type, count, measure] {
+      Queues queue(type, 1);
+      return measure(queue[0], count);
+    };
+  };
+  const Rounds figures = alternate(rounds, type, into_a_queue(publish), into_a_queue(publish_by_hand));
   std::printf("%s queue: bare loop %s, RabbitPublisher %s (medians), %zu messages of 100 bytes\n", type.c_str(),
               rate(Spread(figures.baseline).median).c_str(), rate(Spread(figures.idem).median).c_str(), count);
   conclude("confirms, " + type + " queue", Spread(figures.ratio).to_string(2), "≥ 0.95");

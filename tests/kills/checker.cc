@@ -50,10 +50,7 @@ class Check {
   }
 
  private:
-  void found(Flaw flaw, std::string what) {
-    if (++verdict_.count[flaw] <= details_per_flaw)
-      verdict_.details.push_back(std::string(to_string(flaw)) + ": " + std::move(what));
-  }
+  void found(Flaw flaw, const std::string& what) { verdict_.found(flaw, what); }
 
   void count_effects() {
     for (const Effect& effect : evidence_.effects) {
@@ -243,6 +240,10 @@ std::string name_of(const Effect& effect) { return name_of(effect.id, effect.par
 std::size_t Verdict::of(Flaw flaw) const {
   const auto it = count.find(flaw);
   return it == count.end() ? 0 : it->second;
+}
+
+void Verdict::found(Flaw flaw, const std::string& what) {
+  if (++count[flaw] <= details_per_flaw) details.push_back(std::string(to_string(flaw)) + ": " + what);
 }
 
 Verdict check(const std::vector<Sent>& sent, const Evidence& evidence, Moment moment, bool ordered) {

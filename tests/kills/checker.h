@@ -89,6 +89,7 @@ struct Verdict {
 
   bool clean() const { return count.empty(); }
   std::size_t of(Flaw flaw) const;
+  void found(Flaw flaw, const std::string& what);
 };
 
 /// after_kill: the consumer is dead in the middle of its work. at_end: it has said that everything is done.

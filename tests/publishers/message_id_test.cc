@@ -36,8 +36,7 @@ TEST(MessageId, those_of_one_object_are_made_alike_and_differ_from_any_others) {
   for (int object = 0; object < 10; ++object) {
     MessageIds ids;
     for (int i = 0; i < 1'000; ++i) {
-      const Uuid uuid = ids.next();
-      const std::string id = text_of_uuid({reinterpret_cast<const char*>(uuid.data()), uuid.size()});
+      const std::string id = text_of_uuid(bytes_of(ids.next()));
       ASSERT_TRUE(has_the_form(id, "xxxxxxxx-xxxx-7xxx-yxxx-xxxxxxxxxxxx")) << id;
       ASSERT_TRUE(seen.insert(id.substr(14)).second) << id << ": the time alone tells it from another one";
     }

@@ -120,7 +120,7 @@ TEST_F(FileTest, network_file_systems_are_known_by_their_numbers) {
   EXPECT_EQ(sqlite::network_file_system(0x6969), "NFS");
   EXPECT_EQ(sqlite::network_file_system(0xff534d42), "CIFS");
   EXPECT_EQ(sqlite::network_file_system(0xef53), std::nullopt) << "ext4";
-  EXPECT_EQ(sqlite::network_file_system(path_), std::nullopt);
+  EXPECT_EQ(sqlite::file_system_of(path_).network, std::nullopt);
 }
 
 TEST_F(FileTest, a_file_that_is_no_database_is_refused_and_left_alone) {

@@ -10,20 +10,19 @@
 #include <thread>
 
 #include "doctor/kafka/judgement.h"
+#include "sources/kafka/kafka_lookup.h"
 #include "sources/kafka/kafka_properties.h"
 
 namespace idem::doctor {
 namespace {
 
+using kafka::AdminOptions;
+using kafka::Deadline;
+using kafka::Metadata;
+using kafka::remaining;
 using std::chrono::steady_clock;
-using Deadline = steady_clock::time_point;
 
 constexpr const char* offsets_topic = "__consumer_offsets";
-
-int remaining(Deadline deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_clock::now()).count();
-  return static_cast<int>(std::clamp<long long>(left, 1, 3'600'000));
-}
 
 template <auto destroy>
 struct By {
@@ -33,8 +32,6 @@ struct By {
   }
 };
 using Client = std::unique_ptr<rd_kafka_t, By<rd_kafka_destroy>>;
-using Metadata = std::unique_ptr<const rd_kafka_metadata_t, By<rd_kafka_metadata_destroy>>;
-using AdminOptions = std::unique_ptr<rd_kafka_AdminOptions_t, By<rd_kafka_AdminOptions_destroy>>;
 using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, By<rd_kafka_ConfigResource_destroy>>;
 
 /// A consumer without a group: it joins nothing, and unlike a producer it creates no topic by asking for it.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 #include "doctor/words.h"
@@ -18,10 +17,7 @@ constexpr int enough_in_sync = 2;
 constexpr int enough_replicas = 3;
 
 std::optional<std::int64_t> number(const std::optional<std::string>& text) {
-  std::int64_t value = 0;
-  if (!text) return std::nullopt;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  return error == std::errc{} && end == text->data() + text->size() ? std::optional(value) : std::nullopt;
+  return text ? whole_number(*text) : std::nullopt;
 }
 
 /// What every check of one topic begins with.
@@ -78,9 +74,15 @@ void judge_cluster(const KafkaFacts& facts, const KafkaDoctorOptions& options, R
         {"kafka.cluster.id", facts.bootstrap, Verdict::pass, facts.cluster_id + ", as the store remembers", {}});
 }
 
+/// There is a partition.
+int fewest_replicas(const TopicFacts& topic) {
+  int fewest = topic.partitions.front().replicas;
+  for (const PartitionFacts& p : topic.partitions) fewest = std::min(fewest, p.replicas);
+  return fewest;
+}
+
 Check judge_replicas(const Topic& topic) {
-  int fewest = topic.facts.partitions.front().replicas;
-  for (const PartitionFacts& p : topic.facts.partitions) fewest = std::min(fewest, p.replicas);
+  const int fewest = fewest_replicas(topic.facts);
   if (fewest > 1) return topic.check("replication.factor", Verdict::pass, std::to_string(fewest));
   return topic.check("replication.factor", Verdict::fail,
                      std::to_string(fewest) + ": the disk of one broker is the only copy",
@@ -177,8 +179,7 @@ Check judge_offsets(const KafkaFacts& facts) {
     check.remedy = "set offsets.topic.replication.factor=3 on every broker before; ask again when a consumer has run";
     return check;
   }
-  int fewest = facts.offsets->partitions.front().replicas;
-  for (const PartitionFacts& p : facts.offsets->partitions) fewest = std::min(fewest, p.replicas);
+  const int fewest = fewest_replicas(*facts.offsets);
   check.verdict = fewest > 1 ? Verdict::pass : Verdict::fail;
   check.reason = std::to_string(fewest);
   if (fewest > 1) return check;

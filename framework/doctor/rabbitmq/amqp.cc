@@ -6,6 +6,7 @@
 #include "rabbitmq/argument_table.h"
 #include "rabbitmq/connection.h"
 #include "rabbitmq/redial.h"
+#include "rabbitmq/topology.h"
 
 namespace idem::doctor {
 namespace {
@@ -23,12 +24,10 @@ std::optional<Failure> objection(rabbit::Connection& connection, const std::func
     connection.check("declaring");
   } catch (const Failure& failure) {
     if (failure.code == 0 || connection.dead()) throw;
-    amqp_channel_close_ok_t ok{};
-    amqp_send_method(connection.get(), declaring_channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+    connection.channel_was_closed(declaring_channel);
     return failure;
   }
-  amqp_channel_close(connection.get(), declaring_channel, AMQP_REPLY_SUCCESS);
-  connection.check("the declaring channel cannot be closed");
+  connection.close_channel(declaring_channel);
   return std::nullopt;
 }
 
@@ -43,17 +42,9 @@ std::string explain(const Failure& failure, const std::string& kind) {
   }
 }
 
-/// The word in quotes after `before`: inequivalent arg 'durable' for queue …: received 'true' but current is 'false'.
-std::string quoted_after(const std::string& text, const std::string& before) {
-  const auto begin = text.find(before + "'");
-  if (begin == std::string::npos) return {};
-  const auto from = begin + before.size() + 1;
-  return text.substr(from, text.find('\'', from) - from);
-}
-
 /// Reads from the objection to a declaration with durable=true and auto_delete=false what the thing has.
 void read_objection(const std::optional<Failure>& failure, DeclaredFacts& facts) {
-  const std::string differs = failure ? quoted_after(failure->text, "inequivalent arg ") : "";
+  const std::string differs = failure ? rabbit::word_after(failure->text, "inequivalent arg ") : "";
   if (failure && failure->code == access_refused)
     facts.not_told = "this user may not configure it: " + failure->text;
   else if (failure && (failure->code != precondition_failed || differs.empty()))
@@ -116,8 +107,8 @@ DeclaredFacts ask_exchange(rabbit::Connection& connection, const std::string& na
   rabbit::ArgumentTable table(impossible);
   auto failure = declare(false, table.get());
   // Of an exchange the type is compared before anything else.
-  if (failure && quoted_after(failure->text, "inequivalent arg ") == "type") {
-    type = quoted_after(failure->text, "current is ");
+  if (failure && rabbit::word_after(failure->text, "inequivalent arg ") == "type") {
+    type = rabbit::word_after(failure->text, "current is ");
     failure = declare(false, table.get());
   }
   read_objection(failure, facts);

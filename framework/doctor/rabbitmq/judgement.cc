@@ -1,7 +1,6 @@
 #include "doctor/rabbitmq/judgement.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "doctor/words.h"
 
@@ -13,10 +12,7 @@ using std::chrono::milliseconds;
 constexpr int enough_nodes = 3;  // with two, either the queue stops or one copy is left when one of them is lost
 
 std::optional<std::int64_t> number(const std::string* text) {
-  std::int64_t value = 0;
-  if (!text) return std::nullopt;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  return error == std::errc{} && end == text->data() + text->size() ? std::optional(value) : std::nullopt;
+  return text ? whole_number(*text) : std::nullopt;
 }
 
 // --- What AMQP shows ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // A message that a handler sends through the outbox.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,13 @@ struct OutgoingMessage {
   std::string id;
   /// RabbitMQ has no header without a value, and no name twice: "" and the last one then.
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+
+  /// Bytes of all of it.
+  std::size_t size() const {
+    std::size_t size = id.size() + (key ? key->size() : 0) + (payload ? payload->size() : 0);
+    for (const auto& [name, value] : headers) size += name.size() + (value ? value->size() : 0);
+    return size;
+  }
 };
 
 }  // namespace idem

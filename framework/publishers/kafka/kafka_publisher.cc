@@ -6,8 +6,7 @@
 namespace idem {
 
 struct KafkaPublisher::Impl {
-  explicit Impl(const KafkaPublisherOptions& options) : id_header(options.id_header), sender(options) {}
-  const std::string id_header;
+  explicit Impl(const KafkaPublisherOptions& options) : sender(options) {}
   kafka::Sender sender;
 };
 
@@ -37,7 +36,7 @@ bool KafkaPublisher::resume(const std::string& topic, const std::optional<std::s
   return impl_->sender.resume(kafka::make_lane(topic, key, partition));
 }
 
-const std::string& KafkaPublisher::id_header() const { return impl_->id_header; }
+const std::string& KafkaPublisher::id_header() const { return impl_->sender.id_header(); }
 
 bool KafkaPublisher::flush(std::chrono::milliseconds timeout) { return impl_->sender.flush(timeout); }
 

@@ -32,6 +32,7 @@ class Sender final : public publish::Engine<KafkaOutgoing> {
   // --- any thread
   /// Takes them together, or gives results at once.
   void submit(Requests requests);
+  const std::string& id_header() const { return configuration_.id_header; }
   std::vector<StoppedLane> stopped() const;
   bool resume(const Lane& lane);
 

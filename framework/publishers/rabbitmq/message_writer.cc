@@ -5,11 +5,12 @@
 
 #include "rabbitmq/amqp_headers.h"
 #include "rabbitmq/argument_table.h"
+#include "rabbitmq/server.h"
 
 namespace idem::rabbit {
 namespace {
 
-constexpr std::size_t longest_short_string = 255, largest_properties = 120'000, frame_overhead = 64;
+constexpr std::size_t largest_properties = 120'000, frame_overhead = 64;
 
 std::size_t size_of(const RabbitArguments& headers) {
   std::size_t size = 0;
@@ -33,11 +34,11 @@ std::string defect_of(const RabbitOutgoing& m) {
                                                                       {"type", &m.type},
                                                                       {"app_id", &m.app_id}};
   for (const auto& [member, value] : short_strings)
-    if (value->size() > longest_short_string)
+    if (value->size() > longest_name)
       return std::string("RabbitOutgoing::") + member + " has " + std::to_string(value->size()) +
              " bytes, AMQP allows 255; shorten it";
   for (const auto& [name, value] : m.headers)
-    if (name.empty() || name.size() > longest_short_string)
+    if (name.empty() || name.size() > longest_name)
       return "RabbitOutgoing::headers has a name of " + std::to_string(name.size()) + " bytes, AMQP allows 1 to 255";
   if (const auto size = size_of(m.headers); size > largest_properties)
     return "RabbitOutgoing::headers has " + std::to_string(size) + " bytes, which does not fit into an AMQP frame (" +

@@ -11,6 +11,8 @@ void Delete::operator()(rd_kafka_message_s* message) const { rd_kafka_message_de
 void Delete::operator()(rd_kafka_op_s* event) const { rd_kafka_event_destroy(event); }
 void Delete::operator()(rd_kafka_error_s* error) const { rd_kafka_error_destroy(error); }
 void Delete::operator()(rd_kafka_topic_partition_list_s* list) const { rd_kafka_topic_partition_list_destroy(list); }
+void Delete::operator()(rd_kafka_AdminOptions_s* options) const { rd_kafka_AdminOptions_destroy(options); }
+void Delete::operator()(const struct rd_kafka_metadata* metadata) const { rd_kafka_metadata_destroy(metadata); }
 
 PartitionList make_list(std::size_t capacity) {
   return PartitionList(rd_kafka_topic_partition_list_new(static_cast<int>(capacity)));

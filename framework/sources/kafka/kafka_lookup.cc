@@ -14,8 +14,6 @@ using std::chrono::steady_clock;
 /// A controller that does not answer must not hold a start up: the topic's id is then not known.
 constexpr std::chrono::seconds topic_id_patience{5};
 
-using Metadata = std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)>;
-
 /// Answers that only mean "not yet": a coordinator or leader is being elected, a connection is being made.
 bool worth_repeating(rd_kafka_resp_err_t error) {
   switch (error) {
@@ -74,8 +72,7 @@ rd_kafka_resp_err_t worst_of(const rd_kafka_topic_partition_list_t& list) {
 bool has_controller(rd_kafka_t* client, Deadline deadline) {
   const rd_kafka_metadata_t* answer = nullptr;
   if (rd_kafka_metadata(client, /*all_topics=*/0, nullptr, &answer, remaining(deadline))) return false;
-  std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> metadata(answer,
-                                                                                            rd_kafka_metadata_destroy);
+  const Metadata metadata(answer);
   const std::int32_t controller = rd_kafka_controllerid(client, remaining(deadline));
   return std::any_of(metadata->brokers, metadata->brokers + metadata->broker_cnt,
                      [controller](const auto& broker) { return broker.id == controller; });
@@ -85,8 +82,7 @@ bool has_controller(rd_kafka_t* client, Deadline deadline) {
 std::string topic_id(rd_kafka_t* client, const std::string& topic, Deadline deadline) {
   if (!has_controller(client, deadline)) return "";
   Queue queue(rd_kafka_queue_new(client));
-  std::unique_ptr<rd_kafka_AdminOptions_t, void (*)(rd_kafka_AdminOptions_t*)> options(
-      rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS), rd_kafka_AdminOptions_destroy);
+  const AdminOptions options(rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
   char why[256];
   rd_kafka_AdminOptions_set_request_timeout(options.get(), remaining(deadline), why, sizeof why);
   const char* name = topic.c_str();
@@ -127,7 +123,7 @@ std::optional<std::int32_t> Lookup::partition_count(rd_kafka_topic_t* topic, Dea
   rd_kafka_resp_err_t error = ask(deadline, [&](int timeout) {
     const rd_kafka_metadata_t* answer = nullptr;
     if (auto failed = rd_kafka_metadata(client_, /*all_topics=*/0, topic, &answer, timeout)) return failed;
-    Metadata metadata(answer, rd_kafka_metadata_destroy);
+    const Metadata metadata(answer);
     if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     count = metadata->topics[0].partition_cnt;
     return metadata->topics[0].err;
@@ -144,7 +140,7 @@ std::vector<std::string> Lookup::missing_topics(Deadline deadline) const {
     const rd_kafka_metadata_t* answer = nullptr;
     // No topic named and not all of them: those that this client knows.
     if (auto failed = rd_kafka_metadata(client_, /*all_topics=*/0, nullptr, &answer, timeout)) return failed;
-    Metadata metadata(answer, rd_kafka_metadata_destroy);
+    const Metadata metadata(answer);
     for (int i = 0; i < metadata->topic_cnt; ++i)
       if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         missing.push_back(metadata->topics[i].topic);

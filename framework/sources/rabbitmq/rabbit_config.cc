@@ -7,7 +7,6 @@
 namespace idem::rabbit {
 namespace {
 
-constexpr std::size_t longest_name = 255;  // of a short string in AMQP
 constexpr std::size_t largest_prefetch = 65'535;
 
 std::chrono::milliseconds consumer_timeout(const RabbitOptions& options) {
@@ -27,8 +26,7 @@ Configuration configure(const RabbitOptions& options, const SourceContext& conte
   Configuration made;
   made.options = options;
   made.server = server_of(owner, context.consumer, options);
-  owner.require(!options.queue.empty(), "queue", "is empty");
-  owner.require(options.queue.size() <= longest_name, "queue", "is longer than 255 bytes, which AMQP does not allow");
+  owner.require_name(options.queue, "queue");
   owner.require(options.consumer_timeout >= 0ms, "consumer_timeout", "must not be negative");
   owner.require(options.wait_for_queue >= 0ms, "wait_for_queue", "must not be negative");
   check_topology(options.topology, owner);

@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <system_error>
 
+#include "rabbitmq/amqp_headers.h"
 #include "runtime/failpoint.h"
 #include "runtime/log.h"
-#include "rabbitmq/amqp_headers.h"
 
 namespace idem::rabbit {
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "runtime/log.h"
 #include "rabbitmq/amqp_headers.h"
+#include "runtime/log.h"
 #include "sources/rabbitmq/rabbit_consumer.h"
 
 namespace idem::rabbit {
