@@ -10,21 +10,14 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds lock_pause{100};
+constexpr std::chrono::milliseconds lock_pause{100}, unread_pause{5}, unread_patience{5'000};
 constexpr int resource_locked = 405;
-
-/// Answers a channel.close, so that the channel can be opened again.
-void channel_was_closed(Connection& connection, std::uint16_t channel) {
-  amqp_channel_close_ok_t ok{};
-  amqp_send_method(connection.get(), channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
-  amqp_maybe_release_buffers(connection.get());
-}
 
 std::string lock_name(const Configuration& configuration) {
   // Length first, or two pairs of names could give one lock.
   std::string name = "idem.lock." + std::to_string(configuration.consumer.size()) + "." + configuration.consumer + "." +
                      configuration.options.queue;
-  if (name.size() <= 255) return name;
+  if (name.size() <= longest_name) return name;
   std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a: the same in every process, whatever it was built with
   for (unsigned char c : name) hash = (hash ^ c) * 0x100000001b3u;
   return "idem.lock.#" + std::to_string(hash);
@@ -42,11 +35,10 @@ void take_lock(Connection& connection, const Configuration& configuration, const
                        /*auto_delete=*/0, amqp_empty_table);
     try {
       connection.check("the lock queue \"" + name + "\" cannot be declared");
-      amqp_channel_close(connection.get(), declaring_channel, AMQP_REPLY_SUCCESS);
-      return connection.check("the declaring channel cannot be closed");
+      return connection.close_channel(declaring_channel);
     } catch (const Failure& failure) {
       if (failure.code != resource_locked) throw;
-      channel_was_closed(connection, declaring_channel);
+      connection.channel_was_closed(declaring_channel);
       if (cancelled || steady_clock::now() >= deadline)
         throw Failure(resource_locked,
                       "queue \"" + configuration.options.queue + "\" is read by another process of consumer \"" +
@@ -59,14 +51,32 @@ void take_lock(Connection& connection, const Configuration& configuration, const
   }
 }
 
-void consume(Connection& connection, const Configuration& configuration, std::uint16_t prefetch) {
+std::uint32_t consumers_of(Connection& connection, const std::string& queue) {
+  const amqp_queue_declare_ok_t* told =
+      amqp_queue_declare(connection.get(), consuming_channel, bytes(queue), /*passive=*/1, /*durable=*/0, /*exclusive=*/0,
+                         /*auto_delete=*/0, amqp_empty_table);
+  connection.check("queue \"" + queue + "\" cannot be consumed");
+  return told->consumer_count;
+}
+
+// The connection that had the lock is gone, and the queue may not have heard of it yet. What it takes back then it would
+// deliver behind later messages. Whoever is still there after a while is somebody else.
+void wait_until_nobody_reads(Connection& connection, const std::string& queue, const std::atomic<bool>& cancelled) {
+  const auto deadline = steady_clock::now() + unread_patience;
+  while (consumers_of(connection, queue) > 0 && !cancelled && steady_clock::now() < deadline)
+    std::this_thread::sleep_for(unread_pause);
+}
+
+void consume(Connection& connection, const Configuration& configuration, const Wish& wish,
+             const std::atomic<bool>& cancelled) {
   const std::string& queue = configuration.options.queue;
   connection.open_channel(consuming_channel);
-  amqp_basic_qos(connection.get(), consuming_channel, 0, prefetch, /*global=*/0);
+  amqp_basic_qos(connection.get(), consuming_channel, 0, wish.prefetch, /*global=*/0);
   connection.check("the prefetch cannot be set");
-  amqp_basic_consume(connection.get(), consuming_channel, bytes(queue), amqp_cstring_bytes("idem"), /*no_local=*/0,
-                     /*no_ack=*/0, /*exclusive=*/0, amqp_empty_table);
   try {
+    if (configuration.exclusive) wait_until_nobody_reads(connection, queue, cancelled);
+    amqp_basic_consume(connection.get(), consuming_channel, bytes(queue), amqp_cstring_bytes("idem"), /*no_local=*/0,
+                       /*no_ack=*/0, /*exclusive=*/0, amqp_empty_table);
     connection.check("queue \"" + queue + "\" cannot be consumed");
   } catch (const Failure& failure) {
     if (failure.code != 404) throw;
@@ -85,7 +95,7 @@ std::unique_ptr<Connection> establish(const Configuration& configuration, const 
   try {
     if (configuration.exclusive) take_lock(*connection, configuration, wish, cancelled);
     declare(*connection, configuration.options.topology);
-    consume(*connection, configuration, wish.prefetch);
+    consume(*connection, configuration, wish, cancelled);
   } catch (...) {
     connection->close();
     throw;
