@@ -18,6 +18,7 @@ struct Request {
   TimePoint deadline{};       ///< when waiting ends
   bool ends_batch = true;     ///< the last one of those published together
   bool maybe_stored = false;  ///< it has left this process and may have arrived
+  bool nacked = false;        ///< the server has taken it at least once and said that it is not stored
   std::size_t size = 0;       ///< what it is charged for, in bytes
 };
 

@@ -111,6 +111,7 @@ TEST_F(RabbitRefusals, sixty_four_megabytes) {
 TEST_F(RabbitRefusals, a_full_queue_refuses_with_a_nack) {
   for (Mode mode : {Mode::confirm, Mode::transaction}) {
     RabbitPublisherOptions o = options(mode);
+    o.nack_pause = 0ms;
     const std::string small = queue + "-small";
     o.topology.queues.push_back({.name = small, .max_length = 3});
     RabbitPublisher publisher(o);
@@ -129,6 +130,39 @@ TEST_F(RabbitRefusals, a_full_queue_refuses_with_a_nack) {
     EXPECT_EQ(count_ids(read_queue(uri(), small)), ids);
     RabbitClient(uri()).delete_queue(small);
   }
+}
+
+TEST_F(RabbitRefusals, what_a_full_queue_will_not_have_is_sent_again_until_there_is_room) {
+  const std::string small = queue + "-small";
+  RabbitPublisherOptions o = options();
+  o.topology.queues.push_back({.name = small, .max_length = 1});
+  o.nack_pause = 10ms;
+  RabbitPublisher publisher(o);
+  std::vector<std::future<PublishResult>> results;
+  for (int i = 0; i < 5; ++i)
+    results.push_back(publisher.publish_async({.routing_key = small, .payload = "x", .id = std::to_string(i)}));
+  std::map<std::string, int> ids, once;
+  while (ids.size() < results.size())
+    for (const auto& [id, times] : count_ids(read_queue(uri(), small))) ids[id] += times;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    EXPECT_TRUE(results[i].get().stored());
+    once[std::to_string(i)] = 1;
+  }
+  EXPECT_EQ(ids, once);
+  RabbitClient(uri()).delete_queue(small);
+}
+
+TEST_F(RabbitRefusals, a_queue_that_stays_full_is_the_reason_when_the_time_is_over) {
+  const std::string small = queue + "-small";
+  RabbitPublisherOptions o = options();
+  o.topology.queues.push_back({.name = small, .max_length = 1});
+  o.nack_pause = 10ms;
+  o.give_up = 500ms;
+  RabbitPublisher publisher(o);
+  ASSERT_TRUE(publisher.publish({.routing_key = small, .payload = "x"}).stored());
+  expect(publisher.publish({.routing_key = small, .payload = "x"}), Known::refused, {"reject-publish", "give_up"});
+  EXPECT_TRUE(publisher.publish(message("to another queue")).stored());
+  RabbitClient(uri()).delete_queue(small);
 }
 
 TEST_F(RabbitRefusals, a_topology_that_differs_and_a_wrong_password_are_said_at_the_start) {

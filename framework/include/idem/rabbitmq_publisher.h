@@ -75,7 +75,12 @@ struct RabbitPublisherOptions {
   /// A message without an answer for this long is sent again on a new connection. Shorter than what the server needs to
   /// answer under load means copies. Not counted while the server blocks publishers.
   std::chrono::milliseconds confirm_timeout{30'000};
-  /// A message without a result this long after publish() took it ends: `refused` if it never left, else `unknown`.
+  /// A message that the server answers with a nack (a queue it is routed to is full with reject-publish, or failed) is
+  /// sent again this much later, behind what came since, until its time is over: `refused` then. If it is routed to
+  /// several queues, one that has taken it gets a copy each time. 0: `refused` at once.
+  std::chrono::milliseconds nack_pause{500};
+  /// A message without a result this long after publish() took it ends: `refused` if it never left or was refused each
+  /// time, else `unknown`.
   std::chrono::milliseconds give_up{120'000};
   /// How long the destructor waits for what is in hand, if close() was not called.
   std::chrono::milliseconds close_timeout{30'000};

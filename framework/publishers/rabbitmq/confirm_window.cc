@@ -48,10 +48,7 @@ void ConfirmWindow::settle(Sent& sent, bool good, std::vector<Settled>& settled)
   else if (good)
     settled.push_back({sent.ticket, Known::stored, {}});
   else
-    settled.push_back(
-        {sent.ticket, Known::refused,
-         "the server answered with a nack: a queue it is routed to is full (x-overflow reject-publish) or "
-         "failed; other queues bound to the exchange may have it"});
+    settled.push_back({sent.ticket, Known::refused, {}});
 }
 
 std::vector<ConfirmWindow::Ticket> ConfirmWindow::tickets() const {

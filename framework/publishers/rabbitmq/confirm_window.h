@@ -43,7 +43,7 @@ class ConfirmWindow {
   bool returned(std::string_view id, std::string why);
   /// The server has stored them, or what came back of them. False: it answers what was never sent.
   bool ack(std::uint64_t number, bool multiple, std::vector<Settled>& settled);
-  /// The server did not store them.
+  /// The server did not store them: `refused`.
   bool nack(std::uint64_t number, bool multiple, std::vector<Settled>& settled);
 
   /// The channel is gone: what was not answered, in the order it was sent. Numbers start at 1 again.

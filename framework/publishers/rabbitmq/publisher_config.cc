@@ -22,6 +22,7 @@ void check_own(const RabbitPublisherOptions& options, const Owner& owner) {
   owner.require(options.queue_bytes >= 1, "queue_bytes", "is 0: nothing could be taken");
   owner.require(options.wait_for_room >= 0ms, "wait_for_room", "must not be negative");
   owner.require(options.confirm_timeout > 0ms, "confirm_timeout", "must be longer than zero");
+  owner.require(options.nack_pause >= 0ms, "nack_pause", "must not be negative");
   owner.require(options.give_up > 0ms, "give_up", "must be longer than zero");
   owner.require(options.close_timeout >= 0ms, "close_timeout", "must not be negative");
 }

@@ -120,6 +120,7 @@ void Sender::turn() {
   if (!connection_) connect(now);
   if (connection_) read();
   if (connection_) look_for_silence(now);
+  send_nacked_again(now);
   if (connection_) write();
   expire(now);
   book_.release();
@@ -129,6 +130,7 @@ void Sender::turn() {
 void Sender::rest(TimePoint now) {
   TimePoint end = now + std::min<std::chrono::milliseconds>(1s, 500ms * options_.heartbeat.count());
   if (!connection_ && !attempt_.valid()) end = std::min(end, redial_.due());
+  if (!nacked_.empty()) end = std::min(end, nacked_.front().first);
   const short wanted = static_cast<short>(POLLIN | (waits_for_space_ ? POLLOUT : 0));
   sleep(end, {connection_ ? connection_->socket() : -1, wanted, 0});
 }
@@ -196,18 +198,25 @@ void Sender::message_written() {
     lost(std::string("the connection failed while committing: ") + amqp_error_string2(status));
 }
 
+void Sender::send_nacked_again(TimePoint now) {
+  for (; !nacked_.empty() && nacked_.front().first <= now; nacked_.pop_front())
+    if (book_.find(nacked_.front().second)) queue_.add(nacked_.front().second);
+}
+
 void Sender::expire(TimePoint now) {
   while (const auto ticket = book_.expired(now)) expire_one(*ticket);
 }
 
 void Sender::expire_one(Ticket ticket) {
-  const bool maybe = book_.find(ticket)->maybe_stored;
+  const auto [maybe, nacked] = std::pair(book_.find(ticket)->maybe_stored, book_.find(ticket)->nacked);
   const bool half_written = writer_.busy() && writing_ == ticket;
   if (transactional() && !maybe && !committing_ && window_.outstanding() > 0 && !half_written)
     roll_back("the transaction was rolled back after " + after_give_up());
   queue_.drop(ticket);
   if (maybe)
     book_.settle(ticket, Known::unknown, "sent, and no answer came in " + after_give_up());
+  else if (nacked)
+    book_.settle(ticket, Known::refused, std::string(nack_reason) + ", for " + after_give_up());
   else
     book_.settle(ticket, Known::refused, "not sent in " + after_give_up());
   // The channel waits for the rest of it.

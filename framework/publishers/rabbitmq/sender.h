@@ -6,11 +6,13 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <future>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <idem/rabbitmq_publisher.h>
@@ -24,6 +26,10 @@
 struct amqp_frame_t_;
 
 namespace idem::rabbit {
+
+inline constexpr const char* nack_reason =
+    "the server answered with a nack: a queue it is routed to is full (x-overflow reject-publish) or failed; other queues "
+    "bound to the exchange may have it";
 
 class Sender final : public publish::Engine<RabbitOutgoing> {
  public:
@@ -49,6 +55,7 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   void write();
   bool begin_next();
   void message_written();
+  void send_nacked_again(TimePoint now);
   void expire(TimePoint now);
   void expire_one(Ticket ticket);
   void rest(TimePoint now);
@@ -59,6 +66,7 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   void take_method(const amqp_frame_t_& frame);
   void take_back_if_complete();
   void settle_answered();
+  void take_nack(Ticket ticket);
   void channel_closed(int code, bool while_publishing, const std::string& text);
   void blame(int code, const std::string& text);
   void blame_transaction(int code, bool while_publishing, const std::string& text);
@@ -80,6 +88,7 @@ class Sender final : public publish::Engine<RabbitOutgoing> {
   // --- the thread's own
   ConfirmWindow window_;
   std::vector<ConfirmWindow::Settled> settled_;
+  std::deque<std::pair<TimePoint, Ticket>> nacked_;  ///< and when each is to be sent again
   MessageWriter writer_;
   Ticket writing_ = 0;            ///< what the writer is at, while it is busy
   bool waits_for_space_ = false;  ///< the socket takes nothing at the moment

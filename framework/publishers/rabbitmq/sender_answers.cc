@@ -135,9 +135,22 @@ void Sender::take_method(const amqp_frame_t& frame) {
 void Sender::settle_answered() {
   for (ConfirmWindow::Settled& answer : settled_) {
     queue_.answered(answer.ticket);
-    book_.settle(answer.ticket, answer.known, std::move(answer.why), answer.known == Known::returned);
+    if (answer.known == Known::refused)
+      take_nack(answer.ticket);
+    else
+      book_.settle(answer.ticket, answer.known, std::move(answer.why), answer.known == Known::returned);
   }
   settled_.clear();
+}
+
+void Sender::take_nack(Ticket ticket) {
+  if (options_.nack_pause.count() == 0) return book_.settle(ticket, Known::refused, nack_reason);
+  Request* request = book_.find(ticket);
+  if (!request) return;
+  say(std::string(nack_reason) + "; sent again every " + std::to_string(options_.nack_pause.count()) + " ms");
+  request->maybe_stored = false;
+  request->nacked = true;
+  nacked_.emplace_back(steady_clock::now() + options_.nack_pause, ticket);
 }
 
 /// What was on its way and still has no result; nothing is on its way any more but these.
