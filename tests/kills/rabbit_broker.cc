@@ -61,9 +61,11 @@ class Rabbit final : public Broker {
   }
 
  private:
+  // A busy server takes its time to put back what a dead consumer had, and a quorum queue more: half a second without
+  // a change.
   int settled_length(const std::string& queue) {
     int length = client_.ready(queue), same = 0;
-    while (same < 5) {
+    while (same < 50) {
       std::this_thread::sleep_for(10ms);
       const int now = client_.ready(queue);
       same = now == length ? same + 1 : 0;

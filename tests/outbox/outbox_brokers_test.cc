@@ -149,7 +149,7 @@ TEST_F(OutboxBrokers, a_row_that_no_queue_is_bound_for_is_parked_and_the_others_
     tx.publish("done", {.key = queue, .payload = "3"});
   });
   EXPECT_TRUE(relay.flush(60s));
-  EXPECT_EQ(client().ready(queue), 2);
+  EXPECT_TRUE(eventually([&] { return client().ready(queue) == 2; }));
   const auto parked = store->outbox()->parked(0, 10);
   ASSERT_EQ(parked.size(), 1u);
   EXPECT_EQ(parked[0].message.payload, "2");

@@ -156,8 +156,8 @@ TEST_F(RabbitRefusals, a_queue_that_stays_full_is_the_reason_when_the_time_is_ov
   const std::string small = queue + "-small";
   RabbitPublisherOptions o = options();
   o.topology.queues.push_back({.name = small, .max_length = 1});
-  o.nack_pause = 10ms;
-  o.give_up = 500ms;
+  o.nack_pause = 60s;  // so that it is not on its way when its time is over: that would be `unknown`
+  o.give_up = 3s;
   RabbitPublisher publisher(o);
   ASSERT_TRUE(publisher.publish({.routing_key = small, .payload = "x"}).stored());
   expect(publisher.publish({.routing_key = small, .payload = "x"}), Known::refused, {"reject-publish", "give_up"});
