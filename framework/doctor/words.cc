@@ -11,14 +11,14 @@ std::string in_words(std::chrono::milliseconds time) {
   static constexpr std::array<std::pair<std::int64_t, const char*>, 5> units{
       {{86'400'000, " d"}, {3'600'000, " h"}, {60'000, " min"}, {1'000, " s"}, {1, " ms"}}};
   const std::int64_t amount = time.count();
-  if (amount < 0) return std::string("-").append(in_words(-time));
+  if (amount < 0) return "-" + in_words(-time);
   for (std::size_t i = 0; i < units.size(); ++i) {
     const auto& [size, name] = units[i];
     if (amount < size) continue;
     std::string words = std::to_string(amount / size) + name;
     if (i + 1 == units.size()) return words;
     const auto& [next_size, next_name] = units[i + 1];
-    if (const std::int64_t rest = amount % size / next_size; rest > 0) words.append(" ").append(std::to_string(rest)).append(next_name);
+    if (const std::int64_t rest = amount % size / next_size; rest > 0) words += " " + std::to_string(rest) + next_name;
     return words;
   }
   return "0 ms";
