@@ -121,7 +121,7 @@ void Connection::open_channel(std::uint16_t channel) {
 
 void Connection::close_channel(std::uint16_t channel) {
   amqp_channel_close(state_, channel, AMQP_REPLY_SUCCESS);
-  check("the declaring channel cannot be closed");
+  check("cannot close a channel");
 }
 
 void Connection::channel_was_closed(std::uint16_t channel) {

@@ -169,7 +169,8 @@ void Outbox::write() {
       headers.push_back(encode_headers(row.message.headers));
       insert.bind(++parameter, ++number);
       insert.bind(++parameter, row.to);
-      insert.bind(++parameter, row.made ? Value(Blob{publish::bytes_of(*row.made)}) : Value(std::string_view(row.message.id)));
+      insert.bind(++parameter,
+                  row.made ? Value(Blob{publish::bytes_of(*row.made)}) : Value(std::string_view(row.message.id)));
       insert.bind(++parameter, blob(row.message.key));
       insert.bind(++parameter, blob(row.message.payload));
       insert.bind(++parameter, headers.back().empty() ? Value(nullptr) : Value(Blob{headers.back()}));

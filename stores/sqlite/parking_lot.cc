@@ -63,7 +63,8 @@ void ParkingLot::park(const Record& record, const Conclusion& conclusion) {
   const std::string headers = encode_headers(m.headers);
   const std::string id_key = record.id ? key_bytes(*record.id) : std::string();
   insert_.run(consumer_, m.topic, m.partition, m.offset, blob(m.key), blob(m.payload), Blob{headers},
-              m.timestamp ? Value(milliseconds(*m.timestamp)) : Value(nullptr), Blob{m.id}, record.id ? std::optional(Blob{id_key}) : std::nullopt,
+              m.timestamp ? Value(milliseconds(*m.timestamp)) : Value(nullptr), Blob{m.id},
+              record.id ? std::optional(Blob{id_key}) : std::nullopt,
               record.fingerprint, to_string(conclusion.reason), conclusion.why, conclusion.attempts,
               milliseconds(now()));
   (void)IDEM_FAILPOINT("store.park");

@@ -28,7 +28,8 @@ struct RabbitExchange {
 struct RabbitQueue {
   enum class Type {
     classic,  ///< on one node: what is in it is as safe as that node's disk
-    quorum,   ///< replicated by consensus; a message delivered too often is dropped or dead-lettered (delivery-limit)
+    quorum,   ///< replicated by consensus; a message delivered too often is dropped or dead-lettered (delivery-limit).
+              ///< Each consumer that dies counts, and RabbitMQ 4 has a limit of 20 unless x-delivery-limit is given
   };
   std::string name;
   Type type = Type::classic;

@@ -208,7 +208,8 @@ void Sender::expire(TimePoint now) {
 }
 
 void Sender::expire_one(Ticket ticket) {
-  const auto [maybe, nacked] = std::pair(book_.find(ticket)->maybe_stored, book_.find(ticket)->nacked);
+  const Request& request = *book_.find(ticket);
+  const bool maybe = request.maybe_stored, nacked = request.nacked;
   const bool half_written = writer_.busy() && writing_ == ticket;
   if (transactional() && !maybe && !committing_ && window_.outstanding() > 0 && !half_written)
     roll_back("the transaction was rolled back after " + after_give_up());
