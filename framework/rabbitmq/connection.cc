@@ -114,6 +114,14 @@ void Connection::log_in() {
   throw Failure(0, "the login at " + where + " failed: " + library_error(reply.library_error));
 }
 
+std::string Connection::server_version() const {
+  const amqp_table_t& properties = *amqp_get_server_properties(state_);
+  for (int i = 0; i < properties.num_entries; ++i)
+    if (const auto& [key, value] = properties.entries[i]; view(key) == "version" && value.kind == AMQP_FIELD_KIND_UTF8)
+      return text(value.value.bytes);
+  return {};
+}
+
 void Connection::open_channel(std::uint16_t channel) {
   amqp_channel_open(state_, channel);
   check("cannot open a channel");

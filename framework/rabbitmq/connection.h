@@ -39,6 +39,7 @@ class Connection {
   int socket() const;
   int heartbeat() const { return heartbeat_; }  ///< seconds, as agreed with the server
   const Address& address() const { return address_; }
+  std::string server_version() const;  ///< "4.0.5"; empty: it does not say
   const Owner& owner() const { return server_.owner; }
 
   void open_channel(std::uint16_t channel);

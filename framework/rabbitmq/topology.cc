@@ -1,11 +1,21 @@
 #include "rabbitmq/topology.h"
 
+#include <charconv>
+
 #include "rabbitmq/amqp_headers.h"
 #include "rabbitmq/argument_table.h"
 #include "rabbitmq/connection.h"
 
 namespace idem::rabbit {
 namespace {
+
+constexpr int precondition_failed = 406;
+
+bool has_default_delivery_limit(std::string_view version) {
+  int major = 0;
+  std::from_chars(version.data(), version.data() + version.size(), major);
+  return major >= 4;
+}
 
 void check_arguments(const RabbitArguments& arguments, const std::string& of, const Owner& owner) {
   for (const auto& [name, value] : arguments)
@@ -23,6 +33,7 @@ RabbitArguments arguments_of(const RabbitQueue& queue) {
     arguments["x-max-length"] = *queue.max_length;
     arguments["x-overflow"] = std::string("reject-publish");
   }
+  if (queue.delivery_limit) arguments["x-delivery-limit"] = *queue.delivery_limit;
   return arguments;
 }
 
@@ -53,7 +64,7 @@ void declare_named(Connection& connection, const Thing& thing, const std::string
   try {
     declare(connection, thing);
   } catch (const Failure& failure) {
-    if (failure.code != 406) throw;
+    if (failure.code != precondition_failed) throw;
     throw Failure(failure.code, explain_difference(what, failure.text, connection.owner().member("topology")),
                   failure.text);
   }
@@ -96,8 +107,13 @@ void check_topology(const RabbitTopology& topology, const Owner& owner) {
     check_arguments(queue.arguments, "queues: \"" + queue.name + "\"", owner);
     owner.require(queue.durable || queue.type != RabbitQueue::Type::quorum, member,
                   "is a quorum queue, which is always durable");
+    owner.require(!queue.delivery_limit || queue.type == RabbitQueue::Type::quorum, member,
+                  "has a delivery_limit, which only quorum queues know");
+    owner.require(!queue.delivery_limit || *queue.delivery_limit >= 0, member,
+                  "has a negative delivery_limit, which RabbitMQ 3 takes for 0 and drops all that comes back: if there "
+                  "shall be none, give one that is never reached");
     for (const char* own : {"x-queue-type", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-message-ttl",
-                            "x-max-length", "x-overflow"})
+                            "x-max-length", "x-overflow", "x-delivery-limit"})
       owner.require(!queue.arguments.contains(own), member,
                     std::string("has the argument ") + own + ", which is a member of RabbitQueue: use that");
   }
@@ -110,8 +126,21 @@ void check_topology(const RabbitTopology& topology, const Owner& owner) {
   }
 }
 
+void check_for_version(const RabbitTopology& topology, std::string_view server_version, const Owner& owner) {
+  if (!has_default_delivery_limit(server_version)) return;
+  for (const RabbitQueue& queue : topology.queues)
+    if (queue.type == RabbitQueue::Type::quorum && !queue.delivery_limit && queue.dead_letter_exchange.empty())
+      throw Failure(precondition_failed,
+                    "queue \"" + queue.name + "\" of " + owner.member("topology") + " would lose messages: RabbitMQ " +
+                        std::string(server_version) +
+                        " drops from a quorum queue what came back 20 times, and each consumer that dies counts. Give "
+                        "it a dead_letter_exchange that a durable queue is bound to, or a delivery_limit that is never "
+                        "reached; or, if a policy has one, leave the queue out of the topology");
+}
+
 void declare(Connection& connection, const RabbitTopology& topology) {
   if (topology.exchanges.empty() && topology.queues.empty() && topology.bindings.empty()) return;
+  check_for_version(topology, connection.server_version(), connection.owner());
   connection.open_channel(declaring_channel);
   for (const RabbitExchange& exchange : topology.exchanges)
     declare_named(connection, exchange, "exchange \"" + exchange.name + "\"");

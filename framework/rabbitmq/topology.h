@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include <idem/rabbitmq_topology.h>
 
@@ -12,6 +13,9 @@ struct Owner;
 
 /// What cannot be right whatever the server has. Throws std::invalid_argument.
 void check_topology(const RabbitTopology& topology, const Owner& owner);
+
+/// What RabbitMQ of this version would do to messages in these queues that nobody asked for. Throws Failure.
+void check_for_version(const RabbitTopology& topology, std::string_view server_version, const Owner& owner);
 
 /// On a channel of its own, which is closed again. Throws Failure.
 void declare(Connection& connection, const RabbitTopology& topology);

@@ -85,8 +85,13 @@ TEST_F(RabbitJudgement, a_dead_letter_exchange_is_needed_where_messages_are_drop
   queue().settings["delivery-limit"] = "-1";
   EXPECT_EQ(queue_verdict("dead_letter_exchange"), Verdict::pass);
   queue().settings.erase("delivery-limit");
+  queue().settings["delivery-limit"] = "1000000";
+  EXPECT_EQ(queue_verdict("dead_letter_exchange"), Verdict::pass);
+  queue().settings.erase("delivery-limit");
   facts.version = "3.10.8";
   EXPECT_EQ(queue_verdict("dead_letter_exchange"), Verdict::pass);
+  queue().settings["delivery-limit"] = "-1";  // no limit for 4, for 3 a limit of 0
+  EXPECT_EQ(queue_verdict("dead_letter_exchange"), Verdict::fail);
   queue().settings["delivery-limit"] = "5";
   EXPECT_EQ(queue_verdict("dead_letter_exchange"), Verdict::fail);
   queue().settings.erase("delivery-limit");

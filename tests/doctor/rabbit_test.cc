@@ -97,7 +97,7 @@ TEST_F(DoctorRabbit, an_exclusive_queue_fails) {
   client->declare_queue(queue);
   RunningRabbit running({.uri = broker().uri(), .queue = queue});
   running.start();
-  const std::string lock = "idem.lock.4.test." + queue;
+  const std::string lock = "idem.lock." + queue;
   const Report report = examine({lock});
   EXPECT_EQ(verdict(report, "rabbitmq.queue.exists", lock), Verdict::fail);
   EXPECT_TRUE(says(finding(report, "rabbitmq.queue.exists", lock).reason, "exclusive")) << to_text(report);

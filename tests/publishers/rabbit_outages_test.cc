@@ -97,6 +97,7 @@ struct RabbitKills : RabbitOutages, testing::WithParamInterface<std::tuple<Mode,
 TEST_P(RabbitKills, nothing_confirmed_is_missing_after_the_server_was_killed) {
   RabbitPublisherOptions o = options(std::get<0>(GetParam()));
   o.topology.queues[0].type = std::get<1>(GetParam());
+  if (o.topology.queues[0].type == RabbitQueue::Type::quorum) o.topology.queues[0].delivery_limit = 1'000'000;
   o.queue_messages = 1'000;
   o.wait_for_room = 300s;  // longer than any restart, or the stream is refused for lack of room
   RabbitPublisher publisher(o);

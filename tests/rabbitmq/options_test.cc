@@ -47,6 +47,8 @@ TEST(RabbitOptionsTest, what_is_wrong_is_refused_by_name) {
   refuses_when("tls", [](auto& o) { o.uri = "amqps://host", o.tls = {"ca", "certificate", ""}; });
   refuses_when("topology.queues", [](auto& o) { o.topology.queues = {{.name = "q", .type = RabbitQueue::Type::quorum, .durable = false}}; });
   refuses_when("topology.queues", [](auto& o) { o.topology.queues = {{.name = "q", .arguments = {{"x-overflow", "drop-head"}}}}; });
+  refuses_when("topology.queues", [](auto& o) { o.topology.queues = {{.name = "q", .delivery_limit = 5}}; });
+  refuses_when("topology.queues", [](auto& o) { o.topology.queues = {{.name = "q", .type = RabbitQueue::Type::quorum, .delivery_limit = -1}}; });
   refuses_when("topology.exchanges", [](auto& o) { o.topology.exchanges = {{}}; });
   refuses_when("topology.bindings", [](auto& o) { o.topology.bindings = {{.exchange = "e"}}; });
   // AMQP has one byte for these lengths; found by tests/fuzz, which saw the frame broken.

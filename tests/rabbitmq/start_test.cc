@@ -1,6 +1,8 @@
 // What cannot work is said at the start, and what it says helps.
 #include <gtest/gtest.h>
 
+#include "rabbitmq/connection.h"
+#include "rabbitmq/topology.h"
 #include "running_source.h"
 
 namespace idem::test {
@@ -83,9 +85,71 @@ TEST_F(RabbitStart, a_queue_that_another_process_reads) {
   {
     RunningRabbit first(o);
     first.start();
-    refused(o, {o.queue.c_str(), "another process", "consumer \"test\"", "PostgreSQL", "queue of its own"});
+    refused(o, {o.queue.c_str(), "another process", "PostgreSQL", "queue of its own"});
   }
   RunningRabbit(o).start();  // as soon as the first has left
+  client.delete_queue(o.queue);
+}
+
+// What the lock does not keep out: it reads without asking for it.
+TEST_F(RabbitStart, a_queue_that_something_else_reads) {
+  RabbitOptions o = options();
+  RabbitClient client(broker().uri());
+  client.declare_queue(o.queue);
+  {
+    RunningRabbit first(o);
+    first.start(10'000, /*shared=*/true);
+    refused(o, {o.queue.c_str(), "another process", "PostgreSQL", "queue of its own"});
+  }
+  RunningRabbit(o).start();
+  client.delete_queue(o.queue);
+}
+
+TEST_F(RabbitStart, a_consumer_of_another_name) {
+  RabbitOptions o = options();
+  RabbitClient client(broker().uri());
+  client.declare_queue(o.queue);
+  RunningRabbit first(o);
+  first.source.start(first.recorder, {"another name", 10'000, 64 << 20, 5s, false});
+  refused(o, {o.queue.c_str(), "another process"});
+  first.source.stop();
+  client.delete_queue(o.queue);
+}
+
+// RabbitMQ 4 drops after 20 times what comes back, and each death of a consumer counts.
+TEST_F(RabbitStart, a_quorum_queue_that_would_drop_messages) {
+  const rabbit::Owner owner{"RabbitMQ source", "RabbitOptions"};
+  RabbitTopology topology{.queues = {{.name = "payments", .type = RabbitQueue::Type::quorum}}};
+  const auto refusal = [&](const char* version) -> std::string {
+    try {
+      rabbit::check_for_version(topology, version, owner);
+      return {};
+    } catch (const rabbit::Failure& failure) {
+      return failure.what();
+    }
+  };
+  for (const char* word : {"payments", "RabbitOptions::topology", "4.0.5", "dead_letter_exchange", "delivery_limit"})
+    EXPECT_NE(refusal("4.0.5").find(word), std::string::npos) << refusal("4.0.5");
+  EXPECT_NE(refusal("10.1"), "");
+  EXPECT_EQ(refusal("3.13.7"), "");
+  EXPECT_EQ(refusal(""), "");
+  topology.queues[0].delivery_limit = 1'000'000;
+  EXPECT_EQ(refusal("4.0.5"), "");
+  topology.queues[0].delivery_limit.reset();
+  topology.queues[0].dead_letter_exchange = "dead";
+  EXPECT_EQ(refusal("4.0.5"), "");
+
+  // And the server is asked what it is.
+  RabbitOptions o = options();
+  RabbitClient client(broker().uri());
+  o.topology.queues = {{.name = o.queue, .type = RabbitQueue::Type::quorum}};
+  if (client.server_version().starts_with("3.")) {
+    RunningRabbit(o).start();
+  } else {
+    refused(o, {o.queue.c_str(), "delivery_limit"});
+    o.topology.queues[0].delivery_limit = 1'000'000;
+    RunningRabbit(o).start();
+  }
   client.delete_queue(o.queue);
 }
 
@@ -107,7 +171,7 @@ TEST_F(RabbitStart, the_topology_is_made_and_made_again) {
   const std::string dead = o.queue + "-dead", exchange = o.queue + "-exchange";
   o.topology.exchanges = {{.name = exchange, .type = "topic"}, {.name = dead, .type = "fanout"}};
   o.topology.queues = {{.name = o.queue, .type = RabbitQueue::Type::quorum, .dead_letter_exchange = dead,
-                        .max_length = 1'000, .arguments = {{"x-delivery-limit", std::int64_t{5}}}},
+                        .max_length = 1'000, .delivery_limit = 5},
                        {.name = dead}};
   o.topology.bindings = {{.exchange = exchange, .queue = o.queue, .routing_key = "a.#"},
                          {.exchange = dead, .queue = dead, .routing_key = ""}};

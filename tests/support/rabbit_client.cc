@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 
 #include "rabbitmq/amqp_headers.h"
 
@@ -155,6 +156,16 @@ RabbitClient::Length RabbitClient::length(const std::string& queue) {
       amqp_queue_declare(connection_, channel, bytes(queue), /*passive=*/1, 0, 0, 0, amqp_empty_table);
   check("queue.declare " + queue);
   return {static_cast<int>(found->message_count), static_cast<int>(found->consumer_count)};
+}
+
+std::string RabbitClient::server_version() {
+  const amqp_table_t& properties = *amqp_get_server_properties(connection_);
+  for (int i = 0; i < properties.num_entries; ++i) {
+    const amqp_bytes_t key = properties.entries[i].key, value = properties.entries[i].value.value.bytes;
+    if (std::string_view(static_cast<const char*>(key.bytes), key.len) == "version")
+      return std::string(static_cast<const char*>(value.bytes), value.len);
+  }
+  return {};
 }
 
 int RabbitClient::ready(const std::string& queue) { return length(queue).ready; }

@@ -52,6 +52,8 @@ class RabbitClient {
   void publish(const std::string& routing_key, const std::vector<RabbitMessage>& messages,
                const std::string& exchange = "");
 
+  std::string server_version();
+
   // Messages ready; those with a consumer are not counted.
   int ready(const std::string& queue);
   int consumers(const std::string& queue);

@@ -9,6 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::int64_t no_delivery_limit = 100'000;  // so many are as good as none
 constexpr int enough_nodes = 3;  // with two, either the queue stops or one copy is left when one of them is lost
 
 std::optional<std::int64_t> number(const std::string* text) {
@@ -98,9 +99,11 @@ std::string Queue::ways_out() const {
   if (const auto ttl = number(facts_.setting("message-ttl")))
     add("expire after " + in_words(milliseconds(*ttl)) + " (message-ttl)");
   if (facts_.type == "quorum") {
-    const std::string* limit = facts_.setting("delivery-limit");
-    if (limit ? number(limit).value_or(0) >= 0 : has_default_limit_)
-      add("are dropped after " + (limit ? *limit : "20") + " deliveries in vain (delivery-limit)");
+    std::int64_t limit = has_default_limit_ ? 20 : no_delivery_limit;
+    if (const auto set = number(facts_.setting("delivery-limit"))) limit = *set;
+    if (limit < 0) limit = has_default_limit_ ? no_delivery_limit : 0;  // RabbitMQ 3 takes it for 0
+    if (limit < no_delivery_limit)
+      add("are dropped when they came back " + std::to_string(limit) + " times (delivery-limit)");
   }
   if (drops_head()) add("are dropped when the queue is full (overflow=drop-head)");
   return ways;

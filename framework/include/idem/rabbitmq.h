@@ -61,8 +61,9 @@ struct RabbitOptions {
   /// changed. 0: there is none. An x-consumer-timeout in `topology` goes before it.
   std::chrono::milliseconds consumer_timeout{30 * 60 * 1000};
   /// With a store of its own (not shared) this process must be the queue's only reader, or a redelivery to another
-  /// process has a second effect. An exclusive queue "idem.lock.…" keeps others out; start() waits this long for another
-  /// process to leave. A reconnect waits three heartbeats: one's own dead connection may still hold it.
+  /// process has a second effect. An exclusive queue "idem.lock." + queue keeps other idem processes out, and a queue
+  /// that has any other consumer is refused. start() waits this long for them to leave, for other consumers at least
+  /// 5 s. A reconnect waits three heartbeats: one's own dead connection may still hold it.
   std::chrono::milliseconds wait_for_queue{5'000};
 };
 

@@ -28,8 +28,7 @@ struct RabbitExchange {
 struct RabbitQueue {
   enum class Type {
     classic,  ///< on one node: what is in it is as safe as that node's disk
-    quorum,   ///< replicated by consensus; a message delivered too often is dropped or dead-lettered (delivery-limit).
-              ///< Each consumer that dies counts, and RabbitMQ 4 has a limit of 20 unless x-delivery-limit is given
+    quorum,   ///< replicated by consensus; what comes back too often is dropped or dead-lettered (delivery_limit)
   };
   std::string name;
   Type type = Type::classic;
@@ -41,7 +40,12 @@ struct RabbitQueue {
   /// Messages at most. Further ones are refused to a publisher with confirms (reject-publish); the server's own default
   /// would drop the oldest ones and confirm the new ones.
   std::optional<std::int64_t> max_length;
-  RabbitArguments arguments;    ///< any others, such as x-consumer-timeout or x-delivery-limit
+  /// Quorum queues only: a message that came back this often goes to the dead-letter exchange, without one it is lost.
+  /// Each consumer that dies counts, for everything it had not acknowledged: a service that crashes at every start soon
+  /// gets there. Not given, RabbitMQ 3 has no limit and RabbitMQ 4 one of 20; a queue of 4 that has neither this nor a
+  /// dead-letter exchange is refused.
+  std::optional<std::int64_t> delivery_limit;
+  RabbitArguments arguments;    ///< any others, such as x-consumer-timeout
 };
 
 struct RabbitBinding {

@@ -1,5 +1,6 @@
 #include "sources/rabbitmq/establish.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "rabbitmq/amqp_headers.h"
@@ -13,22 +14,30 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds lock_pause{100}, unread_pause{5}, unread_patience{5'000};
 constexpr int resource_locked = 405;
 
-std::string lock_name(const Configuration& configuration) {
-  // Length first, or two pairs of names could give one lock.
-  std::string name = "idem.lock." + std::to_string(configuration.consumer.size()) + "." + configuration.consumer + "." +
-                     configuration.options.queue;
+/// Of the queue alone: two consumers of different names would share its messages, too.
+std::string lock_name(const std::string& queue) {
+  std::string name = "idem.lock." + queue;
   if (name.size() <= longest_name) return name;
   std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a: the same in every process, whatever it was built with
   for (unsigned char c : name) hash = (hash ^ c) * 0x100000001b3u;
   return "idem.lock.#" + std::to_string(hash);
 }
 
+Failure read_by_another(const std::string& queue, const std::string& server_text) {
+  return Failure(resource_locked,
+                 "queue \"" + queue +
+                     "\" is read by another process, and this one's store is its own: what one has done the other "
+                     "would do again. Stop the other process; or let both share one store (PostgreSQL); or give each a "
+                     "queue of its own",
+                 server_text);
+}
+
 // `exclusive` on basic.consume would do for classic queues only; quorum queues ignore it. An exclusive queue belongs to
 // one connection and goes with it.
-void take_lock(Connection& connection, const Configuration& configuration, const Wish& wish,
+void take_lock(Connection& connection, const std::string& queue, std::chrono::milliseconds patience,
                const std::atomic<bool>& cancelled) {
-  const std::string name = lock_name(configuration);
-  const auto deadline = steady_clock::now() + wish.wait_for_queue;
+  const std::string name = lock_name(queue);
+  const auto deadline = steady_clock::now() + patience;
   for (;;) {
     connection.open_channel(declaring_channel);
     amqp_queue_declare(connection.get(), declaring_channel, bytes(name), /*passive=*/0, /*durable=*/0, /*exclusive=*/1,
@@ -39,13 +48,7 @@ void take_lock(Connection& connection, const Configuration& configuration, const
     } catch (const Failure& failure) {
       if (failure.code != resource_locked) throw;
       connection.channel_was_closed(declaring_channel);
-      if (cancelled || steady_clock::now() >= deadline)
-        throw Failure(resource_locked,
-                      "queue \"" + configuration.options.queue + "\" is read by another process of consumer \"" +
-                          configuration.consumer +
-                          "\", and each has a store of its own: what one has done the other would do again. Stop the "
-                          "other process; or let both share one store (PostgreSQL); or give each a queue of its own",
-                      failure.text);
+      if (cancelled || steady_clock::now() >= deadline) throw read_by_another(queue, failure.text);
     }
     std::this_thread::sleep_for(lock_pause);
   }
@@ -59,12 +62,17 @@ std::uint32_t consumers_of(Connection& connection, const std::string& queue) {
   return told->consumer_count;
 }
 
-// The connection that had the lock is gone, and the queue may not have heard of it yet. What it takes back then it would
-// deliver behind later messages. Whoever is still there after a while is somebody else.
-void wait_until_nobody_reads(Connection& connection, const std::string& queue, const std::atomic<bool>& cancelled) {
-  const auto deadline = steady_clock::now() + unread_patience;
-  while (consumers_of(connection, queue) > 0 && !cancelled && steady_clock::now() < deadline)
+// The connection that had the lock is gone, and the queue may not have heard of it yet: what it takes back then it would
+// deliver behind later messages. Whoever is there for longer does not know the lock: it is no idem, or its store is
+// shared.
+void wait_until_nobody_reads(Connection& connection, const std::string& queue, std::chrono::milliseconds patience,
+                             const std::atomic<bool>& cancelled) {
+  const auto deadline = steady_clock::now() + std::max(patience, unread_patience);
+  while (const std::uint32_t readers = consumers_of(connection, queue)) {
+    if (cancelled || steady_clock::now() >= deadline)
+      throw read_by_another(queue, std::to_string(readers) + " consumers on the queue");
     std::this_thread::sleep_for(unread_pause);
+  }
 }
 
 void consume(Connection& connection, const Configuration& configuration, const Wish& wish,
@@ -74,7 +82,7 @@ void consume(Connection& connection, const Configuration& configuration, const W
   amqp_basic_qos(connection.get(), consuming_channel, 0, wish.prefetch, /*global=*/0);
   connection.check("the prefetch cannot be set");
   try {
-    if (configuration.exclusive) wait_until_nobody_reads(connection, queue, cancelled);
+    if (configuration.exclusive) wait_until_nobody_reads(connection, queue, wish.wait_for_queue, cancelled);
     amqp_basic_consume(connection.get(), consuming_channel, bytes(queue), amqp_cstring_bytes("idem"), /*no_local=*/0,
                        /*no_ack=*/0, /*exclusive=*/0, amqp_empty_table);
     connection.check("queue \"" + queue + "\" cannot be consumed");
@@ -93,7 +101,8 @@ std::unique_ptr<Connection> establish(const Configuration& configuration, const 
                                       const std::atomic<bool>& cancelled) {
   auto connection = std::make_unique<Connection>(configuration.server, wish.address);
   try {
-    if (configuration.exclusive) take_lock(*connection, configuration, wish, cancelled);
+    if (configuration.exclusive)
+      take_lock(*connection, configuration.options.queue, wish.wait_for_queue, cancelled);
     declare(*connection, configuration.options.topology);
     consume(*connection, configuration, wish, cancelled);
   } catch (...) {
