@@ -9,6 +9,7 @@
 #include "benchmarks/bench.h"
 #include "benchmarks/rows.h"
 #include "support/rabbit_client.h"
+#include "support/unique_name.h"
 
 namespace idem::bench {
 namespace {

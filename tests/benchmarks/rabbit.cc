@@ -15,6 +15,7 @@
 #include "benchmarks/raw_rabbit.h"
 #include "benchmarks/rows.h"
 #include "support/rabbit_client.h"
+#include "support/unique_name.h"
 
 namespace idem::bench {
 namespace {

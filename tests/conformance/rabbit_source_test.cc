@@ -1,13 +1,12 @@
 // The suite of sources that acknowledge, on a real RabbitMQ.
 #include <idem/rabbitmq.h>
 
-#include <unistd.h>
-
 #include "ack_source_suite.h"
 #include "support/rabbit_broker.h"
 #include "support/rabbit_client.h"
 #include "support/require.h"
 #include "support/tcp_proxy.h"
+#include "support/unique_name.h"
 
 namespace idem::conformance {
 namespace {
@@ -15,8 +14,7 @@ namespace {
 class RabbitPlace final : public AckPlace {
  public:
   explicit RabbitPlace(const std::string& type) {
-    static int number = 0;
-    queue_ = "suite-" + std::to_string(getpid()) + "-" + std::to_string(++number);
+    queue_ = test::unique_name("suite");
     client_.declare_queue(queue_, {{"x-queue-type", type}});
   }
   ~RabbitPlace() override { client_.delete_queue(queue_); }

@@ -12,6 +12,7 @@
 #include "support/rabbit_client.h"
 #include "support/require.h"
 #include "support/scratch.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 
@@ -43,11 +44,10 @@ class OnRabbit : public testing::Test {
 
   Scratch scratch{"e2e"};
   std::filesystem::path file = scratch / "ledger.db";
-  std::string queue = "e2e-" + std::to_string(getpid()) + "-" + std::to_string(++number_);
+  std::string queue = test::unique_name("e2e");
   std::vector<std::string> sent;
 
  private:
-  static inline int number_ = 0;
   std::unique_ptr<RabbitClient> client_;
 };
 

@@ -8,6 +8,7 @@
 #include "end_to_end/on_kafka.h"
 #include "end_to_end/on_rabbit.h"
 #include "publishers/rabbit_reader.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {

@@ -178,14 +178,18 @@ TEST_F(RabbitOutages, without_a_server_it_says_so_and_goes_on_when_there_is_one)
 }
 
 TEST_F(RabbitOutages, closed_with_confirms_outstanding_it_names_them) {
+  TcpProxy wire(broker().port());
   RabbitPublisherOptions o = options();
+  o.uri = "amqp://127.0.0.1:" + std::to_string(wire.port());
   o.window = 6;
   RabbitPublisher publisher(o);
   EXPECT_TRUE(publisher.publish(message("x", "before")).stored());
   broker().pause();
   std::vector<std::future<PublishResult>> results;
-  for (int i = 0; i < 10; ++i) results.push_back(publisher.publish_async(message("x", std::to_string(i))));
-  std::this_thread::sleep_for(300ms);
+  const std::string large(10'000, 'x');
+  const std::uint64_t all_sent = wire.bytes_to_server() + o.window * large.size();
+  for (int i = 0; i < 10; ++i) results.push_back(publisher.publish_async(message(large, std::to_string(i))));
+  while (wire.bytes_to_server() < all_sent) std::this_thread::sleep_for(10ms);
   const Unresolved left = publisher.close(0ms);
   EXPECT_EQ(left.unknown, (std::vector<std::string>{"0", "1", "2", "3", "4", "5"}));
   EXPECT_EQ(left.not_sent, (std::vector<std::string>{"6", "7", "8", "9"}));

@@ -1,8 +1,6 @@
 // What lies in a RabbitMQ queue, read with Debian's python3-pika: a client that shares no line with idem or rabbitmq-c.
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "support/process.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 
@@ -88,9 +87,6 @@ inline std::map<std::string, int> count_ids(const std::vector<FoundMessage>& mes
   return counts;
 }
 
-inline std::string unique_queue() {
-  static int number = 0;
-  return "publish-" + std::to_string(getpid()) + "-" + std::to_string(++number);
-}
+inline std::string unique_queue() { return unique_name("publish"); }
 
 }  // namespace idem::test

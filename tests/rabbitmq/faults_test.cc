@@ -179,6 +179,43 @@ TEST_F(RabbitKilled, stopping_while_there_is_no_server) {
   EXPECT_EQ(running.recorder.revoked, 0);
 }
 
+/// A quorum queue whose leader does not answer for a while. The server then says of it: 0 messages, 0 consumers.
+struct RabbitSilentLeader : RabbitKilled {
+  void SetUp() override {
+    RabbitKilled::SetUp();
+    if (!IsSkipped()) client->declare_queue(queue, {{"x-queue-type", "quorum"}});
+  }
+  void silence_the_leader() {
+    const std::string leader = "Leader = whereis(list_to_atom(\"%2F_" + queue + "\"))";
+    broker().eval(leader + ", sys:suspend(Leader), spawn(fun() -> timer:sleep(3000), sys:resume(Leader) end), ok.");
+  }
+};
+
+TEST_F(RabbitSilentLeader, does_not_hide_another_reader) {
+  RunningRabbit other(options_for(broker().uri(), queue));
+  other.start(10'000, /*shared=*/true);
+  silence_the_leader();
+  const std::string what = RunningRabbit(options_for(broker().uri(), queue)).refusal();
+  EXPECT_NE(what.find("another process"), std::string::npos) << what;
+}
+
+TEST_F(RabbitSilentLeader, is_not_the_end_of_the_queue) {
+  send(100);
+  RunningRabbit running(options_for(broker().uri(), queue));
+  running.recorder.start = [&](const AssignedPartition& assigned) {
+    silence_the_leader();
+    return StartAt{{}, true, assigned.initial};
+  };
+  running.start(/*budget=*/6);
+  ASSERT_TRUE(running.until([&] { return running.received() == 5; }));
+  ASSERT_TRUE(running.until([&] { return running.source.lag(running.partition().handle, 0) == 100; }));
+  EXPECT_EQ(running.partition().end, -1) << "95 messages are left";
+  ASSERT_TRUE(running.until([&] {
+    running.acknowledge(running.partition().offsets());
+    return running.partition().end == 101;
+  }));
+}
+
 TEST_F(RabbitKilled, a_memory_alarm_does_not_stop_consuming) {
   client->declare_queue(queue);
   send(10);

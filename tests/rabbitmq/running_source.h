@@ -1,8 +1,6 @@
 // A RabbitSource that runs on the test's own thread and writes down what it says.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -16,16 +14,14 @@
 #include "support/rabbit_broker.h"
 #include "support/rabbit_client.h"
 #include "support/require.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 
 using namespace std::chrono_literals;
 using conformance::Recorder;
 
-inline std::string unique_queue() {
-  static int number = 0;
-  return "queue-" + std::to_string(getpid()) + "-" + std::to_string(++number);
-}
+inline std::string unique_queue() { return unique_name("queue"); }
 
 struct RunningRabbit {
   explicit RunningRabbit(RabbitOptions options) : source(std::move(options)) {

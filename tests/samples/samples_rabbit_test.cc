@@ -1,6 +1,5 @@
 // The samples for RabbitMQ, run as a reader would.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <sstream>
 #include <string>
@@ -11,6 +10,7 @@
 #include "support/rabbit_broker.h"
 #include "support/rabbit_client.h"
 #include "support/require.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -48,7 +48,7 @@ TEST(Pitfalls, LoseMessagesAndTheirCuresDoNot) {
 TEST(PublishSample, SaysOfEachLineThatRabbitMqHasIt) {
   IDEM_NEEDS("rabbitmq", RabbitBroker::unavailable());
   const std::string& uri = RabbitBroker::shared().uri();
-  const std::string queue = "publish-" + std::to_string(getpid());
+  const std::string queue = unique_name("publish");
   const auto publish = [&](const std::string& to) {
     return run({"/bin/sh", "-c", "printf 'a 1\\nb 2\\n' | " + sample("publish") + " rabbitmq '" + uri + "' " + to});
   };

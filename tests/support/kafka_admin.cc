@@ -1,10 +1,8 @@
 #include "kafka_admin.h"
 
 #include <librdkafka/rdkafka.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <span>
 #include <stdexcept>
@@ -89,11 +87,6 @@ GroupMember describe(const rd_kafka_MemberDescription_t* member) {
 }
 
 }  // namespace
-
-std::string unique_name(const std::string& stem) {
-  static std::atomic<int> count = 0;
-  return stem + "-" + std::to_string(getpid()) + "-" + std::to_string(++count);
-}
 
 KafkaAdmin::KafkaAdmin(const std::string& bootstrap)
     : client_(make_client(KafkaRole::producer, bootstrap, {{"client.id", "idem-test-admin"}})) {}

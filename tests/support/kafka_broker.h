@@ -27,6 +27,7 @@
 #include "kafka_tools.h"
 #include "process.h"
 #include "scratch.h"
+#include "unique_name.h"
 
 namespace idem::test {
 

@@ -16,6 +16,7 @@
 
 #include "kafka_types.h"
 #include "rdkafka_handles.h"
+#include "unique_name.h"
 
 namespace idem::test {
 

@@ -22,7 +22,4 @@ struct CommittedOffset {
   auto operator<=>(const CommittedOffset&) const = default;
 };
 
-// A name that no other test has used on this broker: "orders" becomes "orders-<pid>-<n>".
-std::string unique_name(const std::string& stem);
-
 }  // namespace idem::test

@@ -1,6 +1,7 @@
 #include "rabbit_client.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -152,10 +153,17 @@ void RabbitClient::publish(const std::string& routing_key, const std::vector<Rab
 }
 
 RabbitClient::Length RabbitClient::length(const std::string& queue) {
-  const amqp_queue_declare_ok_t* found =
-      amqp_queue_declare(connection_, channel, bytes(queue), /*passive=*/1, 0, 0, 0, amqp_empty_table);
-  check("queue.declare " + queue);
-  return {static_cast<int>(found->message_count), static_cast<int>(found->consumer_count)};
+  for (int tries = 0; tries < 100; ++tries) {
+    const auto asked = std::chrono::steady_clock::now();
+    const amqp_queue_declare_ok_t* found =
+        amqp_queue_declare(connection_, channel, bytes(queue), /*passive=*/1, 0, 0, 0, amqp_empty_table);
+    check("queue.declare " + queue);
+    const Length length{static_cast<int>(found->message_count), static_cast<int>(found->consumer_count)};
+    // A quorum queue whose leader has not answered for 250 ms is said to have nothing.
+    const bool guessed = std::chrono::steady_clock::now() - asked >= std::chrono::milliseconds(250);
+    if (!guessed || length.ready > 0 || length.consumers > 0) return length;
+  }
+  throw std::runtime_error("queue.declare " + queue + ": the queue's leader does not answer");
 }
 
 std::string RabbitClient::server_version() {

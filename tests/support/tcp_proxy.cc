@@ -47,7 +47,7 @@ void TcpProxy::cut() {
 }
 
 /// False: this end is closed.
-bool TcpProxy::move(int from, int to) {
+bool TcpProxy::move(int from, int to, std::atomic<std::uint64_t>* moved) {
   char bytes[65'536];
   const ssize_t got = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
   if (got < 0) return errno == EAGAIN;
@@ -59,6 +59,7 @@ bool TcpProxy::move(int from, int to) {
     else std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (ended_ || cuts_wanted_ > cuts_done_) return false;
   }
+  if (moved) *moved += static_cast<std::uint64_t>(got);
   return true;
 }
 
@@ -82,7 +83,7 @@ void TcpProxy::run() {
     std::vector<Pipe> open;
     for (std::size_t i = 0; i < pipes_.size(); ++i) {
       const Pipe& pipe = pipes_[i];
-      const bool good = (!events[1 + 2 * i].revents || move(pipe.client, pipe.server)) &&
+      const bool good = (!events[1 + 2 * i].revents || move(pipe.client, pipe.server, &bytes_to_server_)) &&
                         (!events[2 + 2 * i].revents || move(pipe.server, pipe.client));
       if (good) open.push_back(pipe);
       else close(pipe.client), close(pipe.server);

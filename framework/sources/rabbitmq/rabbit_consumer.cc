@@ -124,9 +124,11 @@ bool Consumer::take_method(const amqp_frame_t& frame) {
       lost("delivery tag " + std::to_string(delivery.delivery_tag) + " came out of turn");
       return false;
     }
-    case AMQP_QUEUE_DECLARE_OK_METHOD:
-      length_is(static_cast<const amqp_queue_declare_ok_t*>(decoded)->message_count);
+    case AMQP_QUEUE_DECLARE_OK_METHOD: {
+      const auto& told = *static_cast<const amqp_queue_declare_ok_t*>(decoded);
+      length_is(told.message_count, told.consumer_count);
       return true;
+    }
     case AMQP_BASIC_CANCEL_METHOD:
       ++tally_.cancelled;
       lost("the server cancelled the consumer: the queue was deleted, or its node went down");
@@ -257,8 +259,13 @@ void Consumer::ask_for_length(TimePoint now) {
 
 // The answer may overtake messages that were on their way when it was given. If a second one says the same and nothing
 // has come in between, there were none.
-void Consumer::length_is(std::uint32_t ready) {
+void Consumer::length_is(std::uint32_t ready, std::uint32_t consumers) {
   asked_ = false;
+  // This one is a consumer: without it, it is no answer. The server says so if a quorum queue's leader is slow or away.
+  if (consumers == 0) {
+    next_look_ = steady_clock::now() + look_while_idle;
+    return;
+  }
   ready_ = ready;
   const bool quiet = ready == 0 && received_ == received_when_asked_;
   const bool sure = quiet && received_when_empty_ == received_;

@@ -61,7 +61,7 @@ class Consumer {
   int heartbeat(TimePoint now);
   void hand_back_old(TimePoint now);
   void ask_for_length(TimePoint now);
-  void length_is(std::uint32_t ready);
+  void length_is(std::uint32_t ready, std::uint32_t consumers);
 
   // --- faults
   void begin(std::unique_ptr<Connection> connection);
