@@ -13,6 +13,11 @@
 // One source is one queue, one connection and one channel. The prefetch is Budget::messages less one, at most 65,535. If
 // Budget::bytes has no room for that many of the messages that come, what is unacknowledged is given back to the queue
 // once and the prefetch lowered to what fitted, for the rest of the run.
+//
+// Order is the queue's. A classic queue takes back what was unacknowledged to where it was. A quorum queue puts it behind
+// what it took back before and has not delivered since: with a prefetch smaller than the connection before had messages
+// (a smaller Budget::messages, or lowered as above), the next connection after that gets later ones first (seen on 3.10).
+// Where order counts on a quorum queue, shrink the budget while the queue is empty, and give Budget::bytes room enough.
 #pragma once
 
 #include <chrono>
