@@ -63,7 +63,8 @@ TEST_F(RabbitStart, a_queue_that_is_another_one) {
   client.declare_queue(o.queue, {{"x-message-ttl", std::int64_t{2'000}}});
   o.topology.queues = {{.name = o.queue, .message_ttl = 1'000ms}};
   refused(o, {o.queue.c_str(), "x-message-ttl", "2000", "1000", "RabbitOptions::topology", "policy"});
-  o.topology.queues = {{.name = o.queue, .type = RabbitQueue::Type::quorum, .message_ttl = 2'000ms}};
+  o.topology.queues = {
+      {.name = o.queue, .type = RabbitQueue::Type::quorum, .message_ttl = 2'000ms, .delivery_limit = 1'000'000}};
   refused(o, {"x-queue-type", "quorum"});
   o.topology.queues = {{.name = o.queue, .dead_letter_exchange = "dlx", .message_ttl = 2'000ms}};
   refused(o, {"x-dead-letter-exchange", "not set", "dlx"});
