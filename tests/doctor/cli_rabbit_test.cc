@@ -6,6 +6,7 @@
 #include "program.h"
 #include "rabbitmq/running_source.h"
 #include "support/scratch.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 struct DoctorRabbitProgram : testing::Test {
   void SetUp() override { IDEM_NEEDS("rabbitmq", RabbitBroker::unavailable()); }
   const std::string server = "amqp://guest@127.0.0.1:" + std::to_string(RabbitBroker::shared().port());
-  const std::string queue = unique_queue();
+  const std::string queue = unique_name("queue");
 };
 
 TEST_F(DoctorRabbitProgram, what_amqp_does_not_show_is_2) {

@@ -11,6 +11,7 @@
 
 #include "findings.h"
 #include "rabbitmq/running_source.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -41,7 +42,7 @@ struct DoctorManagement : testing::Test {
     return verdict(examine({name}), "rabbitmq.queue." + what, name);
   }
 
-  const std::string queue = unique_queue();
+  const std::string queue = unique_name("queue");
   std::unique_ptr<RabbitClient> client;
 };
 

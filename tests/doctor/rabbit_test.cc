@@ -3,6 +3,7 @@
 
 #include "findings.h"
 #include "rabbitmq/running_source.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -20,7 +21,7 @@ struct DoctorRabbit : testing::Test {
     EXPECT_FALSE(says(to_text(report), "guest:guest"));
     return report;
   }
-  const std::string queue = unique_queue();
+  const std::string queue = unique_name("queue");
   std::unique_ptr<RabbitClient> client;
 };
 

@@ -44,7 +44,7 @@ class OnRabbit : public testing::Test {
 
   Scratch scratch{"e2e"};
   std::filesystem::path file = scratch / "ledger.db";
-  std::string queue = test::unique_name("e2e");
+  std::string queue = unique_name("e2e");
   std::vector<std::string> sent;
 
  private:

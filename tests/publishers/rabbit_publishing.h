@@ -14,6 +14,7 @@
 #include "support/rabbit_broker.h"
 #include "support/rabbit_client.h"
 #include "support/require.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 
@@ -38,7 +39,7 @@ struct RabbitPublishing {
   }
   std::vector<FoundMessage> found() { return read_queue(uri(), queue); }
 
-  std::string queue = unique_queue();
+  std::string queue = unique_name("queue");
 };
 
 /// A server of its own, which may be killed.

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "support/process.h"
-#include "support/unique_name.h"
 
 namespace idem::test {
 
@@ -86,7 +85,5 @@ inline std::map<std::string, int> count_ids(const std::vector<FoundMessage>& mes
   for (const FoundMessage& message : messages) ++counts[message.id];
   return counts;
 }
-
-inline std::string unique_queue() { return unique_name("publish"); }
 
 }  // namespace idem::test

@@ -3,6 +3,7 @@
 
 #include "running_source.h"
 #include "support/tcp_proxy.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -19,7 +20,7 @@ struct RabbitFaults : testing::Test {
     client->publish(queue, messages);
   }
 
-  std::string queue = unique_queue();
+  std::string queue = unique_name("queue");
   std::unique_ptr<RabbitClient> client;
 };
 
@@ -240,7 +241,7 @@ struct RabbitConsumerTimeout : RabbitFaults {
 
 TEST_F(RabbitConsumerTimeout, one_message_is_handed_back_in_time_and_its_neighbours_stay) {
   for (const char* type : {"classic", "quorum"}) {
-    queue = unique_queue();
+    queue = unique_name("queue");
     client->declare_queue(queue, {{"x-queue-type", type}});
     send(3);
     RabbitOptions options = options_for(broker().uri(), queue);

@@ -5,6 +5,7 @@
 
 #include "running_source.h"
 #include "rabbitmq/amqp_headers.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -47,7 +48,7 @@ struct RabbitMessages : testing::Test {
     return all;
   }
 
-  std::string queue = unique_queue(), key_header;
+  std::string queue = unique_name("queue"), key_header;
   std::unique_ptr<RabbitClient> client;
   std::unique_ptr<RunningRabbit> running;
   std::vector<std::optional<Timestamp>> times;
@@ -159,7 +160,7 @@ TEST_F(RabbitMessages, a_dead_lettered_one_tells_where_it_died) {
 }
 
 TEST_F(RabbitMessages, a_redelivered_one_says_so_and_a_quorum_queue_counts) {
-  const std::string quorum = unique_queue();
+  const std::string quorum = unique_name("queue");
   client->declare_queue(quorum, {{"x-queue-type", "quorum"}});
   client->publish(quorum, {{.payload = "p"}});
   EXPECT_FALSE(headers(receive(quorum, 1)[0]).contains("redelivered"));

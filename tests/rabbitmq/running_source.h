@@ -14,14 +14,11 @@
 #include "support/rabbit_broker.h"
 #include "support/rabbit_client.h"
 #include "support/require.h"
-#include "support/unique_name.h"
 
 namespace idem::test {
 
 using namespace std::chrono_literals;
 using conformance::Recorder;
-
-inline std::string unique_queue() { return unique_name("queue"); }
 
 struct RunningRabbit {
   explicit RunningRabbit(RabbitOptions options) : source(std::move(options)) {

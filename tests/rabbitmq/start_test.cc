@@ -4,6 +4,7 @@
 #include "rabbitmq/connection.h"
 #include "rabbitmq/topology.h"
 #include "running_source.h"
+#include "support/unique_name.h"
 
 namespace idem::test {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 struct RabbitStart : testing::Test {
   void SetUp() override { IDEM_NEEDS("rabbitmq", RabbitBroker::unavailable()); }
   RabbitBroker& broker() { return RabbitBroker::shared(); }
-  RabbitOptions options(const std::string& queue = unique_queue()) { return options_for(broker().uri(), queue); }
+  RabbitOptions options(const std::string& queue = unique_name("queue")) { return options_for(broker().uri(), queue); }
   void refused(const RabbitOptions& options, std::initializer_list<const char*> words) {
     const std::string what = RunningRabbit(options).refusal();
     EXPECT_FALSE(what.empty()) << "it starts";

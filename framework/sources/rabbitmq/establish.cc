@@ -13,7 +13,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds lock_pause{100}, unread_pause{5}, unread_patience{5'000};
-/// So long the server waits for the leader of a quorum queue (rabbit_quorum_queue:stat, 3.8 to 4.1). If none answers, it
+/// So long the server (3.10, 4.0) waits for the leader of a quorum queue in rabbit_quorum_queue:stat. If none answers, it
 /// says 0 messages and 0 consumers.
 constexpr std::chrono::milliseconds leader_patience{250};
 constexpr int resource_locked = 405;
