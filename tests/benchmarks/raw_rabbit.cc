@@ -78,7 +78,7 @@ class Confirms {
 
 std::string message_id(std::size_t number) { return hex(uuid(number)); }
 
-void consume_raw(const std::string& uri, const std::string& queue, std::size_t count) {
+void consume_raw(const std::string& uri, const std::string& queue, std::size_t count, const RawHandler& handler) {
   Connection connection(uri);
   amqp_basic_qos(connection.get(), channel, 0, prefetch, /*global=*/0);
   connection.check("basic.qos");
@@ -90,8 +90,12 @@ void consume_raw(const std::string& uri, const std::string& queue, std::size_t c
     amqp_envelope_t envelope;
     const timeval patience{60, 0};
     connection.check(amqp_consume_message(connection.get(), &envelope, &patience, 0), "consuming");
-    if (++done % acks_at_once == 0 || done == count)
+    const amqp_bytes_t& id = envelope.message.properties.message_id;
+    handler.message({static_cast<const char*>(id.bytes), id.len});
+    if (++done % handler.acks_every == 0 || done == count) {
+      handler.before_ack();
       connection.check(amqp_basic_ack(connection.get(), channel, envelope.delivery_tag, /*multiple=*/1), "basic.ack");
+    }
     amqp_destroy_envelope(&envelope);
   }
   connection.close();

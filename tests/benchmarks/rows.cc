@@ -70,13 +70,17 @@ BareSqlite::~BareSqlite() = default;
 void BareSqlite::begin() { step(begin_); }
 void BareSqlite::commit() { step(commit_); }
 
-bool BareSqlite::insert(const Uuid& id, std::string_view body) {
+bool BareSqlite::remember(const Uuid& id) {
   std::int64_t fingerprint;  // as large as a real one
   std::memcpy(&fingerprint, id.data(), sizeof fingerprint);
   sqlite3_bind_blob(insert_id_.get(), 1, id.data(), static_cast<int>(id.size()), SQLITE_STATIC);
   sqlite3_bind_int64(insert_id_.get(), 2, fingerprint);
   step(insert_id_);
-  if (sqlite3_changes(database_.get()) == 0) return false;
+  return sqlite3_changes(database_.get()) > 0;
+}
+
+bool BareSqlite::insert(const Uuid& id, std::string_view body) {
+  if (!remember(id)) return false;
   sqlite3_bind_text(insert_effect_.get(), 1, body.data(), static_cast<int>(body.size()), SQLITE_STATIC);
   step(insert_effect_);
   return true;

@@ -38,6 +38,8 @@ class BareSqlite {
   void commit();
   /// One id and one effect. False: the id was there, and nothing was written.
   bool insert(const Uuid& id, std::string_view body);
+  /// The id alone, likewise.
+  bool remember(const Uuid& id);
 
  private:
   struct Close {

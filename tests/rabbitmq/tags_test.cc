@@ -53,6 +53,29 @@ TEST_F(Tags, nothing_is_said_twice) {
   EXPECT_EQ(done({3, 0, -1, 1'000'000}), (Acks{})) << "never delivered";
 }
 
+TEST_F(Tags, a_small_acknowledgement_waits_while_others_may_join_it) {
+  const DeliveryTags::Pace pace{.at_once = 3, .longest = 5ms};
+  const auto due = [&](std::chrono::milliseconds after, bool idle, std::size_t window) {
+    return tags.acks_due(pace, now + after, now, idle, window);
+  };
+  deliver(6);
+  EXPECT_FALSE(due(1h, true, 6)) << "nothing is done";
+  tags.done(std::vector<std::int64_t>{1, 2});
+  EXPECT_FALSE(due(4ms, false, 6)) << "more is to be read";
+  EXPECT_FALSE(due(4ms, true, 7)) << "the server may send more, and four are in work";
+  EXPECT_TRUE(due(4ms, true, 6)) << "the server waits";
+  EXPECT_TRUE(due(5ms, false, 7)) << "long enough";
+  tags.done(std::vector<std::int64_t>{3});
+  EXPECT_TRUE(due(0ms, false, 7)) << "enough of them";
+  Acks acks;
+  tags.take_acks(acks);
+  tags.done(std::vector<std::int64_t>{4, 5});
+  EXPECT_FALSE(due(0ms, true, 7));
+  EXPECT_TRUE(tags.hand_back(DeliveryTags::TimePoint::max()));
+  EXPECT_TRUE(due(0ms, true, 7)) << "nothing is in work";
+  EXPECT_FALSE(due(0ms, false, 7));
+}
+
 TEST_F(Tags, what_was_handed_back_is_never_acknowledged) {
   deliver(1);
   now += 1s;

@@ -52,6 +52,13 @@ void DeliveryTags::take_acks(std::vector<Ack>& acks) {
   singles_.clear();
 }
 
+bool DeliveryTags::acks_due(Pace pace, TimePoint now, TimePoint last_acks, bool idle, std::size_t window) const {
+  if (done_ == 0) return false;
+  if (done_ >= pace.at_once || now - last_acks >= pace.longest) return true;
+  const bool nothing_in_work = done_ == outstanding_, window_is_full = outstanding_ >= window;
+  return idle && (nothing_in_work || window_is_full);
+}
+
 void DeliveryTags::skip_gone() {
   while (looked_ < deliveries_.size() && deliveries_[looked_].state != State::waits) ++looked_;
 }

@@ -32,7 +32,16 @@ class DeliveryTags {
   /// What is to be sent for all that is done, and counts as sent then: at most one `multiple`, first.
   void take_acks(std::vector<Ack>& acks);
   bool any_done() const { return done_ > 0; }
-  std::size_t done_count() const { return done_; }
+
+  /// Each acknowledgement is a command to the server, and a quorum queue's channel that has 32 of them under way keeps
+  /// the next ones to itself: a consumer that leaves then has said in vain what it said. So small ones wait for others,
+  /// but never while a message waits for them.
+  struct Pace {
+    std::size_t at_once = 100;             ///< so many are worth one
+    std::chrono::milliseconds longest{5};  ///< fewer wait so long after the one before
+  };
+  /// `idle`: there is nothing to read. `window`: more than so many outstanding the server does not send.
+  bool acks_due(Pace pace, TimePoint now, TimePoint last_acks, bool idle, std::size_t window) const;
 
   /// The oldest delivery that is not done, if it was delivered before `limit`; it counts as handed back then.
   std::optional<std::uint64_t> hand_back(TimePoint limit);

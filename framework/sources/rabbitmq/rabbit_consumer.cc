@@ -19,8 +19,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-/// Acknowledgements are sent when there is nothing to read, or this many are due.
-constexpr std::size_t acks_at_once = 100;
+constexpr DeliveryTags::Pace ack_pace;
 /// So many connections in a row ended with the same kind of frame and nothing done in between.
 constexpr int often_enough = 5;
 constexpr std::chrono::milliseconds longest_pause{10'000};
@@ -59,7 +58,7 @@ void Consumer::poll(std::chrono::milliseconds wait, std::size_t limit) {
     if (!connection_) connect_again(now);
     const bool delivered = read(limit);
     tend(now);
-    if (!delivered || tags_.done_count() >= acks_at_once) send_acks();
+    if (tags_.acks_due(ack_pace, now, last_acks_, !delivered, configuration_.prefetch)) send_acks();
     if (delivered || now >= end) return;
     sleep_until(end);
     // After a wait whatever has come is delivered, unless it was woken: then the runtime has something to do first.
@@ -185,7 +184,9 @@ void Consumer::acknowledge(PartitionHandle handle, std::span<const std::int64_t>
 }
 
 void Consumer::send_acks() {
-  if (!connection_ || !tags_.any_done() || IDEM_FAILPOINT("source.before_commit")) return;
+  if (!connection_ || !tags_.any_done()) return;
+  last_acks_ = steady_clock::now();
+  if (IDEM_FAILPOINT("source.before_commit")) return;
   acks_.clear();
   tags_.take_acks(acks_);
   for (const DeliveryTags::Ack& ack : acks_) {
@@ -289,6 +290,7 @@ Consumer::TimePoint Consumer::next_duty() const {
   if (!connection_) return attempt_ ? TimePoint::max() : redial_.due();
   TimePoint next = connection_->heartbeat() > 0 ? next_heartbeat_ : TimePoint::max();
   if (!asked_ && may_read()) next = std::min(next, next_look_);
+  if (tags_.any_done()) next = std::min(next, last_acks_ + ack_pace.longest);
   return next;
 }
 

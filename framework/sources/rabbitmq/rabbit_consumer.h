@@ -85,6 +85,7 @@ class Consumer {
   std::optional<TimePoint> unread_since_;   ///< paused with something to read, which the server does not bear for long
   DeliveryTags tags_;
   std::vector<DeliveryTags::Ack> acks_;
+  TimePoint last_acks_{};
   Incoming incoming_;
   std::uint64_t received_ = 0;              ///< in this assignment
 
