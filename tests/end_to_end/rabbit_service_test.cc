@@ -92,6 +92,57 @@ TEST_F(RabbitService, a_second_process_with_a_store_of_its_own_is_refused) {
   EXPECT_TRUE(running.stop().ok());
 }
 
+/// A store that several processes share: here, several runtimes of this one.
+class SharedStore final : public TransactionalStore {
+ public:
+  explicit SharedStore(TransactionalStore& store) : store_(store) {}
+  StoreTraits traits() const override {
+    StoreTraits traits = store_.traits();
+    traits.shared = true;
+    return traits;
+  }
+  std::shared_ptr<Ledger> ledger(const LedgerOptions& options) override { return store_.ledger(options); }
+
+ private:
+  TransactionalStore& store_;
+};
+
+TEST_F(RabbitService, several_compete_for_a_queue_if_they_share_a_store) {
+  auto store = open_store(file);
+  SharedStore shared(*store);
+  RabbitSource source(reading()), other_source(reading());
+  // Neither goes on before the other has a message too.
+  std::atomic<int> waiting{0};
+  Gate both;
+  const auto meet = [&](const Message&, Transaction&) -> std::optional<Outcome> {
+    ++waiting;
+    both.pass();
+    return std::nullopt;
+  };
+  Recorder handler(meet), other_handler(meet);
+  RuntimeOptions options = known_by_id();
+  options.workers = 1;
+  options.budget.messages = 20;
+  Runtime runtime(options), other(options);
+  runtime.add(source, shared, handler);
+  other.add(other_source, shared, other_handler);
+  Background running(runtime), competing(other);
+  send("m", 500);
+  const auto originals = sent;
+  send("m", 50);  // the same ids again, to whoever gets them
+  sent = originals;
+  ASSERT_TRUE(eventually([&] { return waiting == 2; }));
+  both.open();
+  const auto finished = [](const Counters& c) { return c.done + c.duplicates; };
+  EXPECT_TRUE(eventually([&] { return finished(runtime.counters()) + finished(other.counters()) >= 550; }));
+  EXPECT_TRUE(running.stop().ok());
+  EXPECT_TRUE(competing.stop().ok());
+  EXPECT_GT(runtime.counters().done, 0u);
+  EXPECT_GT(other.counters().done, 0u);
+  EXPECT_EQ(balance(), balanced);
+  EXPECT_EQ(client().ready(queue), 0);
+}
+
 TEST_F(RabbitService, a_slow_handler_past_the_consumer_timeout_has_one_effect) {
   send("slow", 1);
   send("quick", 20);
