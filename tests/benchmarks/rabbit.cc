@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -76,7 +77,6 @@ class Queues {
     publish_raw(uri_, exchange, key_, count);
     std::this_thread::sleep_for(3s);  // what is confirmed the server goes on moving about for a while
   }
-  const std::string& uri() const { return uri_; }
   const std::string& operator[](std::size_t i) const { return names_[i]; }
   void expect_empty(const std::string& name) {
     if (const int left = client_.ready(name); left != 0)

@@ -33,9 +33,9 @@ class DeliveryTags {
   void take_acks(std::vector<Ack>& acks);
   bool any_done() const { return done_ > 0; }
 
-  /// Each acknowledgement is a command to the server, and a quorum queue's channel that has 32 of them under way keeps
-  /// the next ones to itself: a consumer that leaves then has said in vain what it said. So small ones wait for others,
-  /// but never while a message waits for them.
+  /// Each acknowledgement is a command to the server. Consumers of a quorum queue that sent many small ones and left were
+  /// seen to find some of those messages in the queue again (as if the channel had kept what was too much at once to
+  /// itself; that is not proved). So small ones wait for others, but never while a message waits for them.
   struct Pace {
     std::size_t at_once = 100;             ///< so many are worth one
     std::chrono::milliseconds longest{5};  ///< fewer wait so long after the one before
