@@ -21,7 +21,7 @@ using Ticks = std::chrono::steady_clock::time_point;
 struct Lane;
 
 /// What a worker made of a delivery.
-enum class Verdict : std::uint8_t { none, done, duplicate, parked };
+enum class Verdict : std::uint8_t { none, done, duplicate, parked, claimed };
 
 struct Delivery {
   // --- Set before dispatch, read by the worker -------------------------------------------------------------------
@@ -37,6 +37,11 @@ struct Delivery {
   ParkReason park_reason = ParkReason::dead_letter;        ///< verdict parked
   std::string why;                                         ///< of a retry or of parking
   std::optional<std::chrono::milliseconds> delay;          ///< retry_after
+
+  // --- Of an ExternalHandler, kept over the runs of one delivery -----------------------------------------------------
+  bool claimed = false;       ///< its claim is durable, or on its way into the store
+  bool maybe_called = false;  ///< by this process or one before it
+  bool executed = false;      ///< the handler has said so; only the record is missing
 
   // --- The core's own --------------------------------------------------------------------------------------------
   enum class State : std::uint8_t { free, queued, dispatched, backing_off };

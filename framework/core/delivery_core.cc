@@ -126,6 +126,7 @@ Delivery* DeliveryCore::receive(PartitionHandle handle, const Message& message) 
   d.verdict = Verdict::none;
   d.must_park.reset();
   d.delay.reset();
+  d.claimed = d.maybe_called = d.executed = false;
   d.record = Record{};
   d.record.token = reinterpret_cast<std::uintptr_t>(&d);
   d.record.message = &d.message;
@@ -293,6 +294,12 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
   if (kind == Completion::Kind::store_busy && mutated(Mutant::busy_is_dropped)) kind = Completion::Kind::durable;
   switch (kind) {
     case Completion::Kind::durable:
+      if (d.verdict == Verdict::claimed && !mutated(Mutant::claim_is_done)) {  // now its handler may be called
+        d.verdict = Verdict::none;
+        d.state = Delivery::State::queued;
+        ++queued_;
+        break;
+      }
       note_done(p, d);
       ++(d.verdict == Verdict::duplicate ? counters_.duplicates
          : d.verdict == Verdict::parked  ? counters_.parked
@@ -313,6 +320,7 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
       break;
     case Completion::Kind::not_applied:
       ++counters_.not_applied;
+      if (d.verdict == Verdict::claimed) d.claimed = false;
       d.record.alone = true;
       [[fallthrough]];
     case Completion::Kind::returned:

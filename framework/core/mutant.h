@@ -29,6 +29,14 @@ enum class Mutant {
   handed_back_is_done,      ///< … of a delivery instead of handing it back
   tags_survive_channel,     ///< … of tags of the channel before
   budget_ignored_at_start,  ///< a partition assigned while the budget is full is read at once
+  claim_is_done,            ///< a message counts as finished when it is claimed
+  called_unclaimed,         ///< a call is made without the claim that was asked for
+  found_claim_unsaid,       ///< a claim that another process left says nothing
+  failed_call_unsaid,       ///< a call after one that failed looks like the first
+  claimed_copy_skipped,     ///< other content under a claimed id is taken for a copy of something done
+  called_behind_claim,      ///< a message is called although one before it in its lane has only been claimed
+  called_behind_parked,     ///< … or has been parked, not durably
+  key_of_attempt,           ///< the key is another one for each attempt
 };
 
 #ifdef IDEM_MUTANTS

@@ -1,7 +1,6 @@
 #include "runtime/batch_run.h"
 
 #include <algorithm>
-#include <exception>
 #include <numeric>
 
 #include "core/mutant.h"
@@ -15,22 +14,6 @@ using core::Mutant;
 using core::mutated;
 using core::Verdict;
 
-namespace {
-
-Outcome call(Handler& handler, const Message& message, Transaction& tx) {
-  try {
-    return handler.handle(message, tx);
-  } catch (const StoreError&) {
-    throw;  // the store's own trouble, not the handler's
-  } catch (const std::exception& e) {
-    return retry(e.what());
-  } catch (...) {
-    return retry("the handler threw something that is not a std::exception");
-  }
-}
-
-}  // namespace
-
 void BatchRun::start(core::Batch& batch) {
   batch_ = &batch;
   todo_.resize(batch.items.size());
@@ -39,7 +22,9 @@ void BatchRun::start(core::Batch& batch) {
   phase_ = Phase::look_up;
   cut_ = false;
   failed_lanes_.clear();
+  parked_lanes_.clear();
   outcome_.reset();
+  start_batch();
 }
 
 bool BatchRun::step() {
@@ -47,7 +32,13 @@ bool BatchRun::step() {
     switch (phase_) {
       case Phase::look_up: look_up(); break;
       case Phase::handle: handle(); break;
-      case Phase::conclude: conclude(); break;
+      case Phase::conclude: {
+        phase_ = Phase::handle;
+        const Outcome outcome = std::move(*outcome_);
+        outcome_.reset();
+        conclude(item(), outcome);
+        break;
+      }
       case Phase::through: break;
     }
   } catch (const StoreError& e) {
@@ -73,36 +64,22 @@ void BatchRun::handle() {
 
   const Seen seen = seen_[todo_.back()];
   if (seen == Seen::duplicate) return finish(Conclusion::Kind::skipped);
-  if (seen == Seen::conflict) {
-    if (policy_.on_conflict == OnConflict::duplicate) return finish(Conclusion::Kind::skipped);
+  if ((seen == Seen::conflict || seen == Seen::claim_conflict) && policy_.on_conflict == OnConflict::park)
     return park(ParkReason::id_conflict, "its id was used before for a message with other content", 0);
-  }
+  if (seen == Seen::conflict || (seen == Seen::claim_conflict && mutated(Mutant::claimed_copy_skipped)))
+    return finish(Conclusion::Kind::skipped);
   if (d.must_park == ParkReason::no_id) return park(*d.must_park, "no id was found in the message", 0);
   if (d.must_park) return park(*d.must_park, d.why, d.attempts);
   if (seen == Seen::undecidable && policy_.on_undecidable == OnUndecidable::park)
     return park(ParkReason::undecidable, "not newer than what has been forgotten: it may be a copy", 0);
 
-  Transaction& tx = session_.begin(d.record);
-  (void)IDEM_FAILPOINT("worker.handler_enter");
-  outcome_ = call(handler_, d.message, tx);
-  (void)IDEM_FAILPOINT("worker.handler_return");
-  phase_ = Phase::conclude;
+  // A copy of what is claimed and not concluded is not yet done, whatever is in it: it must not be skipped.
+  attend(d, seen == Seen::claim_conflict ? Seen::claimed : seen);
 }
 
-void BatchRun::conclude() {
-  core::Delivery& d = item();
-  const Outcome outcome = std::move(*outcome_);
-  outcome_.reset();
-  phase_ = Phase::handle;
-  if (outcome.kind() == Outcome::Kind::done) return finish(Conclusion::Kind::done);
-
-  const Joined undone = session_.roll_back();
-  if (undone == Joined::interrupted) return group_was_lost(outcome.why());
-  if (undone == Joined::again) return run_again();
-  if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::dead_letter, outcome.why(), d.attempts + 1);
-  if (d.attempts + 1 >= policy_.attempts)
-    return park(ParkReason::attempts_exhausted, outcome.why(), d.attempts + 1);
-  fail(outcome.why(), outcome.delay());
+void BatchRun::await_conclusion(Outcome outcome) {
+  outcome_ = std::move(outcome);
+  phase_ = Phase::conclude;
 }
 
 void BatchRun::finish(Conclusion::Kind kind) {
@@ -131,6 +108,7 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
     conclusion.publish_to = policy_.dead_letter_destination;
     conclusion.dead_letter = dead_letter_of(d.message, conclusion);
   }
+  parked_lanes_.push_back(d.lane);
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return joined();
     case Joined::again: return run_again();
@@ -150,14 +128,21 @@ void BatchRun::fail(std::string why, std::optional<std::chrono::milliseconds> de
 // what this batch knows of the ids went with the group, and with it the order of the lane.
 void BatchRun::group_was_lost(std::string why) {
   core::Delivery& d = item();
-  cut_ = !mutated(Mutant::interrupted_goes_on);
-  if (d.record.alone && !d.must_park) {
-    if (d.attempts + 1 < policy_.attempts) return fail(std::move(why), std::nullopt);
+  if (d.record.alone && !d.must_park && !d.executed) {
+    if (d.attempts + 1 < policy_.attempts) {
+      cut_ = !mutated(Mutant::interrupted_goes_on);
+      return fail(std::move(why), std::nullopt);
+    }
     ++d.attempts;
     d.must_park = ParkReason::attempts_exhausted;
     d.why = std::move(why);
   }
-  d.record.alone = true;
+  cut_off();
+}
+
+void BatchRun::cut_off() {
+  cut_ = !mutated(Mutant::interrupted_goes_on);
+  item().record.alone = true;
   hand_back(Completion::Kind::returned);
   if (mutated(Mutant::interrupted_goes_on)) failed_lanes_.pop_back();
 }
@@ -195,6 +180,11 @@ void BatchRun::run_again() {
       todo_.push_back(joined_.back());
     joined_.pop_back();
   }
+}
+
+bool BatchRun::parked_before(const core::Delivery& delivery) const {
+  return !mutated(Mutant::called_behind_parked) &&
+         std::find(parked_lanes_.begin(), parked_lanes_.end(), delivery.lane) != parked_lanes_.end();
 }
 
 bool BatchRun::lane_failed(const core::Delivery& delivery) const {

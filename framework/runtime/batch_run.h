@@ -1,4 +1,5 @@
-// What a worker does with one batch, in steps that a simulator can stop between.
+// What a worker does with one batch, in steps that a simulator can stop between. What it does with a message that is to
+// be handled depends on the kind of handler: handler_run.h, external_run.h.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <idem/handler.h>
 #include <idem/runtime.h>
 
 #include "core/delivery.h"
@@ -19,40 +19,58 @@ struct WorkerPolicy {
   OnConflict on_conflict = OnConflict::park;
   OnUndecidable on_undecidable = OnUndecidable::park;
   std::string dead_letter_destination;  ///< of the outbox; empty: none
+  std::string consumer;
+  Claims claims = Claims::durable;
+  OnUnresolved on_unresolved = OnUnresolved::call;
 };
 
 class BatchRun {
  public:
   /// Events go to `out`: one completion for each item that did not join a group (the store settles the others).
-  BatchRun(Session& session, Handler& handler, const WorkerPolicy& policy, std::vector<WorkerEvent>& out)
-      : session_(session), handler_(handler), policy_(policy), out_(out) {}
+  BatchRun(Session& session, const WorkerPolicy& policy, std::vector<WorkerEvent>& out)
+      : session_(session), policy_(policy), out_(out) {}
+  virtual ~BatchRun() = default;
+  BatchRun(const BatchRun&) = delete;
+  BatchRun& operator=(const BatchRun&) = delete;
 
   void start(core::Batch& batch);
   /// One step: look all ids up, call a handler, or conclude a message. False: the batch is through.
   /// Throws StoreError when the store is gone; what is unfinished has been handed back then.
   bool step();
 
+ protected:
+  /// The item is nobody's copy: handle it, or leave it for later. Ends in await_conclusion() or in one of the ways below.
+  virtual void attend(core::Delivery& delivery, Seen seen) = 0;
+  virtual void start_batch() {}
+  /// The handler has spoken.
+  virtual void conclude(core::Delivery& delivery, Outcome outcome) = 0;
+
+  void await_conclusion(Outcome outcome);
+  void joined();
+  void run_again();
+  void hand_back(core::Completion::Kind kind);
+  void group_was_lost(std::string why);
+  /// Its group was lost, by no fault of its own: it runs again, in a group of its own. Nothing more of the batch does.
+  void cut_off();
+  void finish(Conclusion::Kind kind);
+  void park(ParkReason reason, std::string why, int attempts);
+  void fail(std::string why, std::optional<std::chrono::milliseconds> delay);
+  Session& session() { return session_; }
+  const WorkerPolicy& policy() const { return policy_; }
+  /// One of its lane was parked in this batch, which is not durable yet.
+  bool parked_before(const core::Delivery& delivery) const;
+
  private:
   enum class Phase { look_up, handle, conclude, through };
 
   void look_up();
   void handle();
-  void conclude();
-
   void advance();
-  void joined();
-  void run_again();
-  void hand_back(core::Completion::Kind kind);
   void hand_back_rest(core::Completion::Kind kind);
-  void group_was_lost(std::string why);
-  void finish(Conclusion::Kind kind);
-  void park(ParkReason reason, std::string why, int attempts);
-  void fail(std::string why, std::optional<std::chrono::milliseconds> delay);
   bool lane_failed(const core::Delivery& delivery) const;
   core::Delivery& item() { return *batch_->items[todo_.back()]; }
 
   Session& session_;
-  Handler& handler_;
   const WorkerPolicy& policy_;
   std::vector<WorkerEvent>& out_;
 
@@ -62,6 +80,7 @@ class BatchRun {
   Phase phase_ = Phase::through;
   bool cut_ = false;                            ///< a group was lost: nothing more of this batch may run
   std::vector<const core::Lane*> failed_lanes_; ///< an item of it did not finish: the later ones must wait
+  std::vector<const core::Lane*> parked_lanes_; ///< an item of it was parked
   std::vector<const Record*> records_;
   std::vector<Seen> seen_;
   std::optional<Outcome> outcome_;

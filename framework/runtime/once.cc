@@ -54,7 +54,7 @@ Once once(TransactionalStore& store, std::string_view consumer, std::string_view
   for (;;) {
     Seen seen[1] = {Seen::fresh};
     session->look_up(records, seen);
-    if (seen[0] == Seen::conflict) return Once::conflict;
+    if (seen[0] == Seen::conflict || seen[0] == Seen::claim_conflict) return Once::conflict;
     Conclusion conclusion;
     Joined joined;
     if (seen[0] == Seen::duplicate) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/idempotency_key.h"
 #include "core/mutant.h"
 #include "core/siphash.h"
 #include "core/start_position.h"
@@ -113,7 +114,10 @@ void Pipeline::identify(Delivery& delivery) {
   const Timestamp wall = parts_.clock.wall();
   record.time = std::min(message.timestamp.value_or(wall), wall);
 
-  if (options.identity.kind() == Identity::Kind::position) return;
+  if (options.identity.kind() == Identity::Kind::position) {
+    if (parts_.external) record.id = core::siphash128(key, core::id_of_position(message));  // a claim needs one
+    return;
+  }
   const auto id = options.identity.find(message, delivery.id_scratch);
   if (!id) {
     delivery.must_park = ParkReason::no_id;

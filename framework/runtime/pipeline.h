@@ -32,6 +32,7 @@ class Pipeline final : public SourceEvents {
     std::uint64_t seed = 1;
     /// Told how far the messages have come, about once a second; nullopt: not known.
     std::function<void(std::optional<Timestamp>)> on_stream_time;
+    bool external = false;  ///< for an ExternalHandler: every message needs an id to be claimed by
   };
 
   explicit Pipeline(Parts parts);

@@ -40,6 +40,7 @@ std::string_view to_string(ParkReason reason) {
     case ParkReason::no_id: return "no_id";
     case ParkReason::id_conflict: return "id_conflict";
     case ParkReason::undecidable: return "undecidable";
+    case ParkReason::unresolved: return "unresolved";
   }
   return "unknown";
 }
@@ -115,16 +116,23 @@ struct Runtime::Impl {
   struct Job {
     Source* source;
     TransactionalStore* store;
-    Handler* handler;
-    HandlerFactory factory;
+    // One of the four:
+    Handler* handler = nullptr;
+    HandlerFactory factory = nullptr;
+    ExternalHandler* external_handler = nullptr;
+    ExternalHandlerFactory external_factory = nullptr;
     // While running:
     std::shared_ptr<Ledger> ledger;
     std::vector<std::unique_ptr<Handler>> own_handlers;
+    std::vector<std::unique_ptr<ExternalHandler>> own_external_handlers;
     std::unique_ptr<runtime::WorkerPool> workers;
     std::unique_ptr<runtime::Pipeline> pipeline;
     Exit exit{};
     bool abandoned = false;
     Counters counters;  // guarded by Impl::mutex
+
+    bool external() const { return external_handler || external_factory; }
+    runtime::Callee next_callee();
   };
 
   RuntimeOptions options;
@@ -150,6 +158,16 @@ struct Runtime::Impl {
   Exit run_all(Until until);
 };
 
+runtime::Callee Runtime::Impl::Job::next_callee() {
+  const auto made = [](auto& own, const auto& make) {
+    own.push_back(make());
+    if (!own.back()) throw std::invalid_argument("idem: the handler factory returned no handler");
+    return own.back().get();
+  };
+  if (external()) return {.external = external_factory ? made(own_external_handlers, external_factory) : external_handler};
+  return {.handler = factory ? made(own_handlers, factory) : handler};
+}
+
 void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
   OutboxTable* outbox = store.outbox();
   const std::string& dead_letters = options.dead_letter_destination;
@@ -166,23 +184,17 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   Job& job = *shared_job;
   look_at_outbox(*job.store);
   job.ledger = runtime::ask_store([&] { return job.store->ledger({options.consumer, options.retention}); }, sleep);
-  std::vector<Handler*> handlers;
-  for (unsigned i = 0; i < workers(); ++i) {
-    if (job.factory) {
-      job.own_handlers.push_back(job.factory());
-      if (!job.own_handlers.back()) throw std::invalid_argument("idem: the handler factory returned no handler");
-    }
-    handlers.push_back(job.factory ? job.own_handlers.back().get() : job.handler);
-  }
+  std::vector<runtime::Callee> callees;
+  for (unsigned i = 0; i < workers(); ++i) callees.push_back(job.next_callee());
   job.workers = std::make_unique<runtime::WorkerPool>(
-      *job.source, *job.ledger, std::move(handlers),
+      *job.source, *job.ledger, std::move(callees),
       runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable,
-                            options.dead_letter_destination},
+                            options.dead_letter_destination, options.consumer, options.claims, options.on_unresolved},
       shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{
       *job.source, *job.ledger, job.store->traits(), *job.workers, clock, options, workers(), std::random_device{}(),
-      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }});
+      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }, job.external()});
 }
 
 // The I/O thread of one source.
@@ -262,17 +274,41 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>()) {
 
 Runtime::~Runtime() = default;
 
-void Runtime::add_pipeline(Source& source, Store& store, Handler* handler, HandlerFactory factory) {
-  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
-  if (impl_->options.identity.kind() == Identity::Kind::position && !source.traits().stable_positions)
+namespace {
+
+void check_identity(const RuntimeOptions& options, const Source& source) {
+  if (options.identity.kind() == Identity::Kind::position && !source.traits().stable_positions)
     throw std::invalid_argument("idem: " + source.traits().name +
                                 " has no stable positions, so id_from_position() cannot tell a copy from a new message; "
                                 "use id_from_header() or id_from()");
+}
+
+}  // namespace
+
+void Runtime::add_pipeline(Source& source, Store& store, Handler* handler, HandlerFactory factory) {
+  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
+  check_identity(impl_->options, source);
   auto job = std::make_shared<Impl::Job>();
   job->source = &source;
   job->store = &dynamic_cast<TransactionalStore&>(store);
   job->handler = handler;
   job->factory = std::move(factory);
+  impl_->jobs.push_back(std::move(job));
+}
+
+void Runtime::add_external(Source& source, TransactionalStore& store, ExternalHandler* handler,
+                           ExternalHandlerFactory factory) {
+  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
+  check_identity(impl_->options, source);
+  if (impl_->options.claims == Claims::durable && !store.traits().claims)
+    throw std::invalid_argument("idem: " + store.traits().name +
+                                " keeps no claims, so a call that is repeated after a crash could not say so; use "
+                                "another store, or Claims::in_memory and do without");
+  auto job = std::make_shared<Impl::Job>();
+  job->source = &source;
+  job->store = &store;
+  job->external_handler = handler;
+  job->external_factory = std::move(factory);
   impl_->jobs.push_back(std::move(job));
 }
 

@@ -10,10 +10,21 @@
 #include <string>
 #include <thread>
 
+#include "runtime/external_run.h"
 #include "runtime/failpoint.h"
+#include "runtime/handler_run.h"
 #include "runtime/log.h"
 
 namespace idem::runtime {
+namespace {
+
+std::unique_ptr<BatchRun> run_for(const Callee& callee, Session& session, const WorkerPolicy& policy,
+                                  std::vector<WorkerEvent>& out) {
+  if (callee.external) return std::make_unique<ExternalRun>(session, *callee.external, policy, out);
+  return std::make_unique<HandlerRun>(session, *callee.handler, policy, out);
+}
+
+}  // namespace
 
 // What the threads share; they keep it alive, so a worker that is left behind in its handler does no harm.
 struct WorkerPool::Shared final : SettleListener {
@@ -58,9 +69,9 @@ struct WorkerPool::Shared final : SettleListener {
     wake();
   }
 
-  void work_until_stopped(Session& session, Handler& handler, const WorkerPolicy& policy) {
+  void work_until_stopped(Session& session, const Callee& callee, const WorkerPolicy& policy) {
     std::vector<WorkerEvent> out;
-    BatchRun run(session, handler, policy, out);
+    const auto run = run_for(callee, session, policy, out);
     core::Batch* batch = nullptr;
     for (;;) {
       try {
@@ -71,8 +82,8 @@ struct WorkerPool::Shared final : SettleListener {
         if (!batch) return;
         (void)IDEM_FAILPOINT("worker.dequeued");
         const auto started = std::chrono::steady_clock::now();
-        run.start(*batch);
-        while (run.step()) {
+        run->start(*batch);
+        while (run->step()) {
         }
         WorkerEvent through;
         through.batch = batch;
@@ -89,17 +100,17 @@ struct WorkerPool::Shared final : SettleListener {
   }
 };
 
-WorkerPool::WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy,
+WorkerPool::WorkerPool(Source& source, Ledger& ledger, std::vector<Callee> callees, WorkerPolicy policy,
                        std::shared_ptr<void> keep_alive)
     : shared_(std::make_shared<Shared>()) {
   shared_->source = &source;
-  shared_->running = handlers.size();
+  shared_->running = callees.size();
   std::vector<std::unique_ptr<Session>> sessions;
-  for (std::size_t i = 0; i < handlers.size(); ++i) sessions.push_back(ledger.session(*shared_));
-  for (std::size_t i = 0; i < handlers.size(); ++i) {
-    std::thread([shared = shared_, session = std::move(sessions[i]), handler = handlers[i], policy,
+  for (std::size_t i = 0; i < callees.size(); ++i) sessions.push_back(ledger.session(*shared_));
+  for (std::size_t i = 0; i < callees.size(); ++i) {
+    std::thread([shared = shared_, session = std::move(sessions[i]), callee = callees[i], policy,
                  keep_alive]() mutable {
-      shared->work_until_stopped(*session, *handler, policy);
+      shared->work_until_stopped(*session, callee, policy);
       session.reset();
       keep_alive.reset();
       std::lock_guard lock(shared->mutex);

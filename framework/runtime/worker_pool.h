@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include <idem/external_handler.h>
 #include <idem/handler.h>
 #include <idem/source.h>
 #include <idem/store.h>
@@ -17,11 +18,17 @@
 
 namespace idem::runtime {
 
+/// Who a worker calls: one of the two.
+struct Callee {
+  Handler* handler = nullptr;
+  ExternalHandler* external = nullptr;
+};
+
 class WorkerPool final : public Executor {
  public:
-  /// One handler per worker (the same pointer several times if it is shared). All borrowed. Every worker holds
+  /// One callee per worker (the same one several times if it is shared). All borrowed. Every worker holds
   /// `keep_alive` as long as it runs: whatever owns the deliveries it may still have in its hands.
-  WorkerPool(Source& source, Ledger& ledger, std::vector<Handler*> handlers, WorkerPolicy policy,
+  WorkerPool(Source& source, Ledger& ledger, std::vector<Callee> callees, WorkerPolicy policy,
              std::shared_ptr<void> keep_alive);
   ~WorkerPool();
 

@@ -36,6 +36,7 @@ struct Consumer {
   std::deque<Generation> generations;
   std::map<std::string, Timestamp, std::less<>> horizon;
   std::set<std::pair<IdKey, std::uint64_t>> parked_conflicts;
+  std::unordered_map<IdKey, std::uint64_t, HashIdKey> claims;  ///< with their fingerprints
   std::vector<ParkedMessage> parked;
   Timestamp stream_time{};
 
@@ -52,8 +53,10 @@ struct Consumer {
   Seen judge(const Record& r) const {
     if (position_done(r)) return Seen::duplicate;
     if (!r.id) return Seen::fresh;
-    if (const std::uint64_t* known = find(*r.id))
-      return *known != 0 && r.fingerprint != 0 && *known != r.fingerprint ? Seen::conflict : Seen::duplicate;
+    const auto other = [&r](std::uint64_t known) { return known != 0 && r.fingerprint != 0 && known != r.fingerprint; };
+    if (const std::uint64_t* known = find(*r.id)) return other(*known) ? Seen::conflict : Seen::duplicate;
+    if (const auto claim = claims.find(*r.id); claim != claims.end())
+      return other(claim->second) ? Seen::claim_conflict : Seen::claimed;
     const auto bound = horizon.find(r.message->topic);
     return bound != horizon.end() && r.time <= bound->second ? Seen::undecidable : Seen::fresh;
   }
@@ -63,6 +66,7 @@ struct Consumer {
     g.newest = std::max(g.newest, r.time);
     g.topics.emplace(r.message->topic);
     g.fingerprints.emplace(*r.id, r.fingerprint);
+    claims.erase(*r.id);
   }
 
   void advance(Timestamp time) {

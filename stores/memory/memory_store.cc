@@ -95,6 +95,16 @@ class MemorySession final : public Session {
     return Joined::joined;
   }
 
+  Joined claim(const Record& record) override {
+    std::unique_lock turn(shared_->turn);
+    if (consumer_->position_done(record) || consumer_->find(*record.id)) return Joined::duplicate;
+    if (!consumer_->claims.emplace(*record.id, record.fingerprint).second) return Joined::duplicate;
+    turn.unlock();
+    const Settlement settled{record.token, true};
+    listener_.on_settled({&settled, 1});
+    return Joined::joined;
+  }
+
   Joined roll_back() override {
     Table written;
     tx_.close(written);
@@ -108,7 +118,8 @@ class MemorySession final : public Session {
     const bool known = record.id && consumer_->find(*record.id) != nullptr;
     const bool conflict = conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict;
     if (consumer_->position_done(record) || (known && !conflict)) return false;
-    if (record.id && !known) consumer_->remember(record);
+    // A conflict says nothing of the message that has the claim.
+    if (record.id && !known && !(conflict && consumer_->claims.contains(*record.id))) consumer_->remember(record);
     if (conclusion.kind == Conclusion::Kind::parked)
       consumer_->park(record, conclusion);
     else
@@ -198,7 +209,7 @@ MemoryStore::MemoryStore() : impl_(std::make_shared<Impl>()) {
 MemoryStore::~MemoryStore() = default;
 
 StoreTraits MemoryStore::traits() const {
-  return {.id = "memory", .name = "memory", .shared = false, .durable = false};
+  return {.id = "memory", .name = "memory", .shared = false, .durable = false, .claims = true};
 }
 
 std::shared_ptr<Ledger> MemoryStore::ledger(const LedgerOptions& options) {

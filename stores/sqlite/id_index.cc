@@ -1,36 +1,13 @@
 #include "sqlite/id_index.h"
 
 #include <algorithm>
-#include <array>
+
+#include "sqlite/key_bytes.h"
 
 namespace idem::sqlite {
 namespace {
 
 std::string table(std::int64_t generation) { return "idem_ids_" + std::to_string(generation); }
-
-// Big-endian, so that the table's order is the order of IdKeys.
-class KeyBytes {
- public:
-  explicit KeyBytes(const IdKey& key) {
-    for (int i = 0; i < 8; ++i) {
-      bytes_[static_cast<std::size_t>(i)] = static_cast<char>(key.high >> (56 - 8 * i));
-      bytes_[static_cast<std::size_t>(i + 8)] = static_cast<char>(key.low >> (56 - 8 * i));
-    }
-  }
-  Blob blob() const { return {{bytes_.data(), bytes_.size()}}; }
-
- private:
-  std::array<char, 16> bytes_;
-};
-
-IdKey key_of(std::string_view bytes) {
-  IdKey key;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    std::uint64_t& half = i < 8 ? key.high : key.low;
-    half = half << 8 | static_cast<unsigned char>(bytes[i]);
-  }
-  return key;
-}
 
 }  // namespace
 
@@ -63,10 +40,15 @@ std::optional<Remembered> IdIndex::find_in(Generation& generation, const IdKey& 
   return Remembered{static_cast<std::uint64_t>(rows.integer(0)), static_cast<IdState>(rows.integer(1))};
 }
 
-bool IdIndex::add(const IdKey& key, const Remembered& id, std::int64_t newest_then) {
+bool IdIndex::knows(const IdKey& key, std::int64_t newest_then) {
   for (Generation& g : generations_)
-    if (g.number >= newest_then && find_in(g, key)) return false;
-  if (!added_by_key_.insert(key, id).second) return false;
+    if (g.number >= newest_then && find_in(g, key)) return true;
+  return added_by_key_.find(key) != nullptr;
+}
+
+bool IdIndex::add(const IdKey& key, const Remembered& id, std::int64_t newest_then) {
+  if (knows(key, newest_then)) return false;
+  added_by_key_.insert(key, id);
   added_.push_back({key, id});
   return true;
 }

@@ -40,6 +40,8 @@ class IdIndex {
   /// False, and nothing is added, if the id is there. `newest_then` is newest() as it was when the id was looked up
   /// and not found: it may have been added since, and a generation begun after that.
   bool add(const IdKey& key, const Remembered& id, std::int64_t newest_then);
+  /// The same without adding it.
+  bool knows(const IdKey& key, std::int64_t newest_then);
 
   // As Participant.
   void keep() noexcept { kept_ = added_.size(); }

@@ -3,6 +3,12 @@
 #include "sqlite/session.h"
 
 namespace idem::sqlite {
+namespace {
+
+/// 0: not to be compared.
+bool differ(std::uint64_t a, std::uint64_t b) { return a != 0 && b != 0 && a != b; }
+
+}  // namespace
 
 SqliteLedger::SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& options)
     : writer_(std::move(writer)),
@@ -10,6 +16,7 @@ SqliteLedger::SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& 
       consumer_(find_or_make(*writer_, options.consumer)),
       positions_(writer_->connection(), consumer_),
       ids_(writer_->connection()),
+      claims_(writer_->connection(), consumer_),
       retention_(writer_->connection(), ids_, consumer_, options.retention),
       parking_lot_(writer_->connection(), consumer_) {
   turn_over();
@@ -104,9 +111,14 @@ void SqliteLedger::look_up(std::span<const Record* const> records, std::span<See
 }
 
 Seen SqliteLedger::judge(const Record& record, const std::optional<Remembered>& remembered) const {
-  if (!remembered) return retention_.undecidable(record.message->topic, record.time) ? Seen::undecidable : Seen::fresh;
-  const bool comparable = record.fingerprint != 0 && remembered->fingerprint != 0;
-  return comparable && record.fingerprint != remembered->fingerprint ? Seen::conflict : Seen::duplicate;
+  if (!remembered) return judge_unremembered(record);
+  return differ(record.fingerprint, remembered->fingerprint) ? Seen::conflict : Seen::duplicate;
+}
+
+Seen SqliteLedger::judge_unremembered(const Record& record) const {
+  if (const auto claimed_as = claims_.find(*record.id))
+    return differ(record.fingerprint, *claimed_as) ? Seen::claim_conflict : Seen::claimed;
+  return retention_.undecidable(record.message->topic, record.time) ? Seen::undecidable : Seen::fresh;
 }
 
 bool SqliteLedger::position_done(const Record& record) const {
@@ -121,7 +133,14 @@ void SqliteLedger::finish_position(const Record& record) {
 
 bool SqliteLedger::remember(const Record& record, IdState state, std::int64_t newest_then) {
   if (!ids_.add(*record.id, {record.fingerprint, state}, newest_then)) return false;
+  claims_.remove(*record.id);
   retention_.note(record.message->topic, record.time);
+  writer_->group().take_part(*this);
+  return true;
+}
+
+bool SqliteLedger::claim(const Record& record, std::int64_t newest_then) {
+  if (ids_.knows(*record.id, newest_then) || !claims_.add(*record.id, record.fingerprint)) return false;
   writer_->group().take_part(*this);
   return true;
 }
@@ -132,18 +151,21 @@ void SqliteLedger::write() {
   keep();
   positions_.write();
   ids_.write();
+  claims_.write();
   retention_.write();
 }
 
 void SqliteLedger::committed() noexcept {
   positions_.committed();
   ids_.forget_added();
+  claims_.committed();
   retention_.committed();
 }
 
 void SqliteLedger::lost() noexcept {
   positions_.lost();
   ids_.forget_added();
+  claims_.lost();
   retention_.lost();
 }
 

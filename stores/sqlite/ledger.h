@@ -10,6 +10,7 @@
 
 #include <idem/store.h>
 
+#include "sqlite/claims.h"
 #include "sqlite/id_index.h"
 #include "sqlite/parking_lot.h"
 #include "sqlite/positions.h"
@@ -51,16 +52,21 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   void finish_position(const Record& record);
   /// False, and nothing is remembered, if another record of that id was first.
   bool remember(const Record& record, IdState state, std::int64_t newest_then);
+  /// False, and nothing is claimed, if another record of that id was first.
+  bool claim(const Record& record, std::int64_t newest_then);
+  /// By another message, if the record is a conflict.
+  bool claimed(const IdKey& id) const { return claims_.find(id).has_value(); }
   void park(const Record& record, const Conclusion& conclusion) { parking_lot_.park(record, conclusion); }
 
  private:
-  void keep() override { positions_.keep(), ids_.keep(); }
-  void take_back() noexcept override { positions_.take_back(), ids_.take_back(); }
+  void keep() override { positions_.keep(), ids_.keep(), claims_.keep(); }
+  void take_back() noexcept override { positions_.take_back(), ids_.take_back(), claims_.take_back(); }
   void write() override;
   void committed() noexcept override;
   void lost() noexcept override;
 
   Seen judge(const Record& record, const std::optional<Remembered>& remembered) const;
+  Seen judge_unremembered(const Record& record) const;
   static std::int64_t find_or_make(Writer& writer, const std::string& name);
 
   const std::shared_ptr<Writer> writer_;
@@ -68,6 +74,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   const std::int64_t consumer_;
   Positions positions_;
   IdIndex ids_;
+  Claims claims_;
   Retention retention_;
   ParkingLot parking_lot_;
 

@@ -14,7 +14,7 @@ namespace idem::sqlite {
 namespace {
 
 constexpr std::array all_reasons{ParkReason::dead_letter, ParkReason::attempts_exhausted, ParkReason::no_id,
-                                 ParkReason::id_conflict, ParkReason::undecidable};
+                                 ParkReason::id_conflict, ParkReason::undecidable, ParkReason::unresolved};
 
 ParkReason reason_of(std::string_view text) {
   for (const ParkReason reason : all_reasons)

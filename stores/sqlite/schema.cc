@@ -124,7 +124,18 @@ CREATE TABLE idem_outbox_parked (
 ) STRICT;
 )";
 
+constexpr const char* tables_of_version_3 = R"(
+-- Calls to somebody outside that were about to be made, and whose end is not recorded.
+CREATE TABLE idem_claim (
+  consumer     INTEGER NOT NULL,
+  id_key       BLOB NOT NULL,
+  fingerprint  INTEGER NOT NULL,
+  PRIMARY KEY (consumer, id_key)
+) STRICT, WITHOUT ROWID;
+)";
+
 void add_outbox(Connection& connection) { connection.exec(tables_of_version_2); }
+void add_claims(Connection& connection) { connection.exec(tables_of_version_3); }
 
 void create(Connection& connection) {
   connection.exec(tables_of_version_1);
@@ -133,7 +144,7 @@ void create(Connection& connection) {
   insert.run(hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create, add_outbox};
+constexpr Migration all_migrations[] = {create, add_outbox, add_claims};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

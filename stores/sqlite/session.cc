@@ -162,6 +162,15 @@ void SqliteSession::leave_turn() {
 // --- How it ends ----------------------------------------------------------------------------------------------
 
 Joined SqliteSession::finish(const Record& record, const Conclusion& conclusion) {
+  return in_turn([&] { return conclude(record, conclusion); });
+}
+
+Joined SqliteSession::claim(const Record& record) {
+  return in_turn([&] { return put_claim(record); });
+}
+
+template <class Work>
+Joined SqliteSession::in_turn(Work work) {
   if (scope_of_ == nullptr) begun_ = Clock::now();
   if (rest_of_run_ > 0) --rest_of_run_;
   taken_back_ = 0;
@@ -169,7 +178,7 @@ Joined SqliteSession::finish(const Record& record, const Conclusion& conclusion)
   take_turn();
   Joined joined;
   try {
-    joined = conclude(record, conclusion);
+    joined = work();
   } catch (const SqlError& e) {
     const StoreError meaning = writer_.database().store_error(e);
     if (!group_.alive()) group_.lose(meaning);
@@ -190,10 +199,7 @@ Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusio
   if (conclusion.kind != Conclusion::Kind::done) undo();
   if (taken_back_ > 0) return Joined::again;
   if (!group_.span_of(this)) group_.close_span();
-  if (record.alone && !has_written()) {
-    writer_.commit();
-    if (interrupted()) return Joined::interrupted;
-  }
+  if (!begin_group_if_alone(record)) return Joined::interrupted;
   switch (conclusion.kind) {
     case Conclusion::Kind::done:
       return done(record);
@@ -203,6 +209,25 @@ Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusio
       break;
   }
   return join(record);
+}
+
+/// False: the group before it was lost.
+bool SqliteSession::begin_group_if_alone(const Record& record) {
+  if (record.alone && !has_written()) writer_.commit();
+  return !interrupted();
+}
+
+// Nothing is written yet, so there is nothing to undo.
+Joined SqliteSession::put_claim(const Record& record) {
+  if (!group_.alive()) group_.lose(std::nullopt);
+  if (interrupted() || !begin_group_if_alone(record)) return Joined::interrupted;
+  group_.close_span();
+  if (ledger_->position_done(record)) return Joined::duplicate;
+  group_.begin();
+  if (!ledger_->claim(record, newest_generation_)) return Joined::duplicate;
+  writer_.joined(listener_, record.token, touched_);
+  if (record.alone) writer_.commit();
+  return Joined::joined;
 }
 
 Joined SqliteSession::done(const Record& record) {
@@ -220,8 +245,10 @@ Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion)
   group_.begin();
   group_.open_span(this);
   written_in_ = group_.serial();
-  if (record.id && !ledger_->remember(record, IdState::parked, newest_generation_) &&
-      conclusion.reason != ParkReason::id_conflict)
+  const bool conflict = conclusion.reason == ParkReason::id_conflict;
+  // A conflict says nothing of the message that has the claim: that one is still to be called.
+  const bool of_another = conflict && record.id && ledger_->claimed(*record.id);
+  if (record.id && !of_another && !ledger_->remember(record, IdState::parked, newest_generation_) && !conflict)
     return refuse();
   ledger_->park(record, conclusion);
   if (!conclusion.publish_to.empty())

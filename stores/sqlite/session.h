@@ -25,6 +25,7 @@ class SqliteSession final : public Session {
   void look_up(std::span<const Record* const> records, std::span<Seen> seen) override;
   Transaction& begin(const Record& record) override;
   Joined finish(const Record& record, const Conclusion& conclusion) override;
+  Joined claim(const Record& record) override;
   Joined roll_back() override;
   std::size_t taken_back() const override { return taken_back_; }
   void yield() override;
@@ -52,7 +53,11 @@ class SqliteSession final : public Session {
   void take_turn();
   void leave_turn();
 
+  template <class Work>
+  Joined in_turn(Work work);
+  bool begin_group_if_alone(const Record& record);
   Joined conclude(const Record& record, const Conclusion& conclusion);
+  Joined put_claim(const Record& record);
   Joined done(const Record& record);
   Joined parked(const Record& record, const Conclusion& conclusion);
   Joined join(const Record& record);

@@ -58,7 +58,8 @@ SqliteStore::SqliteStore(SqliteOptions options) : impl_(std::make_shared<Impl>(o
 SqliteStore::~SqliteStore() = default;
 
 StoreTraits SqliteStore::traits() const {
-  return {.id = impl_->writer->database().identity().id, .name = impl_->name, .shared = false, .durable = true};
+  return {.id = impl_->writer->database().identity().id, .name = impl_->name, .shared = false, .durable = true,
+          .claims = true};
 }
 
 std::shared_ptr<Ledger> SqliteStore::ledger(const LedgerOptions& options) {

@@ -110,6 +110,14 @@ class StoreSuite : public testing::TestWithParam<StoreFactory> {
     ASSERT_TRUE(settled_as(i.record.token, true));
   }
 
+  /// Looks it up, claims it, and waits until that is durable.
+  void claim(const Item& i) {
+    ASSERT_EQ(look_up(i), Seen::fresh);
+    ASSERT_EQ(session_->claim(i.record), Joined::joined);
+    session_->yield();
+    ASSERT_TRUE(settled_as(i.record.token, true));
+  }
+
   bool settled_as(std::uint64_t token, bool durable) { return settled_as(settled_, token, durable); }
   static bool settled_as(Settled& settled, std::uint64_t token, bool durable) {
     for (std::size_t n = 0;;) {

@@ -1,4 +1,4 @@
-// Rules S1 to S11 of idem/store.h: what a Session promises.
+// Rules S1 to S12 of idem/store.h: what a Session promises.
 #pragma once
 
 #include "store_place.h"
@@ -327,6 +327,97 @@ TEST_P(StoreSuite, S11_what_is_taken_back_runs_again_and_then_alone) {
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(effects(), expected);
   EXPECT_EQ(look_up(bad), Seen::fresh);
+}
+
+TEST_P(StoreSuite, S12_a_claim_is_there_until_it_is_concluded_also_after_a_restart) {
+  if (!place_->store().traits().claims) GTEST_SKIP() << "this store keeps no claims";
+  for (const char* id : {"done", "parked", "left"}) claim(unplaced(id));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    for (const char* id : {"done", "parked", "left"}) EXPECT_EQ(look_up(unplaced(id)), Seen::claimed) << id;
+    reopen();
+  }
+  Item& done = unplaced("done");
+  ASSERT_EQ(look_up(done), Seen::claimed);
+  ASSERT_EQ(run(done), Joined::joined);
+  Item& dead = unplaced("parked");
+  ASSERT_EQ(look_up(dead), Seen::claimed);
+  ASSERT_EQ(session_->finish(dead.record, parked(ParkReason::unresolved)), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(dead.record.token, true));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    EXPECT_EQ(look_up(unplaced("done")), Seen::duplicate);
+    EXPECT_EQ(look_up(unplaced("parked")), Seen::duplicate);
+    EXPECT_EQ(look_up(unplaced("left")), Seen::claimed);
+    reopen();
+  }
+  ASSERT_EQ(ledger_->parked().size(), 1u);
+  EXPECT_EQ(ledger_->parked()[0].reason, ParkReason::unresolved);
+}
+
+TEST_P(StoreSuite, S12_a_claim_finishes_no_position_and_its_conclusion_does) {
+  if (!place_->store().traits().claims) GTEST_SKIP() << "this store keeps no claims";
+  claim(item(0, "id"));
+  EXPECT_FALSE(ledger_->open({"topic", 0}).progress.started());
+  Item& again = item(0, "id");
+  ASSERT_EQ(look_up(again), Seen::claimed);
+  ASSERT_EQ(run(again), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(again.record.token, true));
+  EXPECT_EQ(ledger_->open({"topic", 0}).progress.watermark(), 1);
+}
+
+TEST_P(StoreSuite, S12_an_id_is_claimed_once_and_not_after_it_is_done) {
+  if (!place_->store().traits().claims) GTEST_SKIP() << "this store keeps no claims";
+  Item& first = unplaced("id");
+  Item& second = unplaced("id");
+  Item& third = unplaced("id");
+  for (Item* i : {&first, &second, &third}) ASSERT_EQ(look_up(*i), Seen::fresh);
+  ASSERT_EQ(session_->claim(first.record), Joined::joined);
+  EXPECT_EQ(session_->claim(second.record), Joined::duplicate);
+  ASSERT_EQ(look_up(first), Seen::claimed);
+  ASSERT_EQ(run(first), Joined::joined);
+  EXPECT_EQ(session_->claim(third.record), Joined::duplicate);
+  session_->yield();
+  ASSERT_TRUE(settled_as(first.record.token, true));
+  EXPECT_EQ(look_up(unplaced("id")), Seen::duplicate);
+}
+
+TEST_P(StoreSuite, S12_another_content_is_a_conflict_with_the_claim_and_does_not_end_it) {
+  if (!place_->store().traits().claims) GTEST_SKIP() << "this store keeps no claims";
+  claim(unplaced("id"));
+  Item& other = unplaced("id");
+  other.record.fingerprint = 2;
+  ASSERT_EQ(look_up(other), Seen::claim_conflict);
+  ASSERT_EQ(session_->finish(other.record, parked(ParkReason::id_conflict)), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(other.record.token, true));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    EXPECT_EQ(look_up(unplaced("id")), Seen::claimed);
+    reopen();
+  }
+}
+
+TEST_P(StoreSuite, S12_a_claim_whose_group_failed_is_not_there) {
+  if (!place_->store().traits().claims) GTEST_SKIP() << "this store keeps no claims";
+  claim(unplaced("old"));
+  Item& fresh = unplaced("fresh");
+  Item& old = unplaced("old");
+  ASSERT_EQ(look_up(fresh), Seen::fresh);
+  ASSERT_EQ(look_up(old), Seen::claimed);
+  if (!place_->fail_next_commit()) GTEST_SKIP() << "this store cannot fail";
+  ASSERT_EQ(session_->claim(fresh.record), Joined::joined);
+  ASSERT_EQ(run(old), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(fresh.record.token, false));
+  try {
+    (void)look_up(unplaced("fresh"));  // says once why the group was lost
+  } catch (const StoreError&) {
+  }
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    EXPECT_EQ(look_up(unplaced("fresh")), Seen::fresh);
+    EXPECT_EQ(look_up(unplaced("old")), Seen::claimed) << "its conclusion was lost too";
+    reopen();
+  }
 }
 
 }  // namespace idem::conformance

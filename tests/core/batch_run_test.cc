@@ -2,7 +2,7 @@
 #include <deque>
 
 #include "core_fixture.h"
-#include "runtime/batch_run.h"
+#include "runtime/handler_run.h"
 
 namespace idem::runtime {
 namespace {
@@ -78,7 +78,7 @@ class BatchRunTest : public CoreTest, public Handler {
     }
   }
   void run() {
-    BatchRun run(session, *this, policy, events);
+    HandlerRun run(session, *this, policy, events);
     run.start(batch);
     while (run.step()) {
     }

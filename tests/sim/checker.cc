@@ -42,6 +42,7 @@ bool Checker::is_parked(const Sent& sent) const {
 }
 
 bool Checker::has_effect(const Sent& sent) const {
+  if (history_.scenario.external) return outside_->has_effect(sent.partition, sent.offset);
   const auto& effects = store_->durable.effects;
   return std::any_of(effects.begin(), effects.end(), [&](const Effect& e) {
     return e.partition == sent.partition && e.offset == sent.offset;
@@ -50,7 +51,7 @@ bool Checker::has_effect(const Sent& sent) const {
 
 Checker::End Checker::end_of(const Sent& sent) const {
   if (is_parked(sent)) return End::parked;
-  if (has_effect(sent)) return End::effect;
+  if (!history_.scenario.external && has_effect(sent)) return End::effect;  // it came with its record
   if (history_.scenario.by_position || sent.id == Sent::none) return End::none;
   const Durable::Id* id = store_->durable.find(key_of(sent.id));
   if (!id) return End::none;
@@ -110,20 +111,24 @@ const Sent& Checker::sent_of(const Effect& effect) const {
 }
 
 bool Checker::same_lane(const Sent& a, const Sent& b) const {
-  if (a.partition != b.partition) return false;
-  switch (history_.scenario.ordering) {
-    case Ordering::by_partition:
-      return true;
-    case Ordering::by_key:
-      return a.key != Sent::none && a.key == b.key;
-    case Ordering::unordered:
-      return false;
+  return a.partition == b.partition && history_.scenario.one_lane(a.key, b.key);
+}
+
+// X3: a record that a call was made is not there before the call.
+void Checker::check_records_of_calls() const {
+  for (const Durable::Id& id : store_->durable.ids) {
+    bool ended = false;
+    for (int number = 0; number < history_.scenario.partitions && !ended; ++number)
+      for (const Sent& sent : broker_->partition(number).messages)
+        ended |= sent.id != Sent::none && key_of(sent.id) == id.key &&
+                 (outside_->executed(id_text(sent.id)) || is_parked(sent));
+    if (!ended) history_.violate("X3", "a call is recorded that was never made");
   }
-  return false;
 }
 
 void Checker::check_store() {
   const Durable& durable = store_->durable;
+  if (history_.scenario.external) check_records_of_calls();
   for (std::size_t i = 0; i < durable.effects.size(); ++i) {
     const Effect& effect = durable.effects[i];
     const Broker::Partition& partition = broker_->partition(effect.partition);
@@ -171,7 +176,7 @@ void Checker::check_end() {
     for (const Sent& sent : partition.messages) {
       const End end = end_of(sent);
       if (end == End::none) history_.violate("I1", "a message is lost");
-      if (end == End::parked && has_effect(sent))
+      if (end == End::parked && has_effect(sent) && !history_.scenario.external)
         history_.violate("I1", "a message has an effect and is parked");
     }
     const auto& all = partition.messages;

@@ -5,6 +5,7 @@
 
 #include "sim/broker.h"
 #include "sim/history.h"
+#include "sim/outside.h"
 #include "sim/store.h"
 
 namespace idem::sim {
@@ -12,9 +13,10 @@ namespace idem::sim {
 class Checker final : public Observer {
  public:
   Checker(History& history) : history_(history) {}
-  void watch(Broker& broker, SimStore& store) {
+  void watch(Broker& broker, SimStore& store, const Outside& outside) {
     broker_ = &broker;
     store_ = &store;
+    outside_ = &outside;
   }
 
   /// I4, I11: at every commit, nothing below it may be without a durable end.
@@ -39,10 +41,12 @@ class Checker final : public Observer {
   bool has_rival(const Sent& sent) const;
   bool found_by_nothing(const Durable::Parked& parked) const;
   bool same_lane(const Sent& a, const Sent& b) const;
+  void check_records_of_calls() const;
 
   History& history_;
   Broker* broker_ = nullptr;
   SimStore* store_ = nullptr;
+  const Outside* outside_ = nullptr;
 };
 
 }  // namespace idem::sim

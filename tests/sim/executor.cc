@@ -6,15 +6,14 @@ namespace idem::sim {
 
 using namespace std::chrono_literals;
 
-SimExecutor::SimExecutor(History& history, SimLedger& ledger, Handler& handler,
-                         const runtime::WorkerPolicy& policy, Blocked& blocked)
+SimExecutor::SimExecutor(History& history, SimLedger& ledger, const MakeRun& make_run, Blocked& blocked)
     : history_(history),
       ledger_(ledger),
       blocked_(blocked),
       workers_(static_cast<std::size_t>(history.scenario.workers)) {
   for (Worker& worker : workers_) {
     worker.session = ledger.session(*this);
-    worker.run = std::make_unique<runtime::BatchRun>(*worker.session, handler, policy, worker.out);
+    worker.run = make_run(*worker.session, worker.out);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -23,8 +24,9 @@ class Blocked {
 
 class SimExecutor final : public runtime::Executor, public SettleListener {
  public:
-  SimExecutor(History& history, SimLedger& ledger, Handler& handler, const runtime::WorkerPolicy& policy,
-              Blocked& blocked);
+  /// Makes what a worker runs its batches with.
+  using MakeRun = std::function<std::unique_ptr<runtime::BatchRun>(Session&, std::vector<runtime::WorkerEvent>&)>;
+  SimExecutor(History& history, SimLedger& ledger, const MakeRun& make_run, Blocked& blocked);
 
   std::size_t workers() const { return workers_.size(); }
   /// Whether the worker has something to do and is not kept out of the store.

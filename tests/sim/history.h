@@ -44,6 +44,11 @@ namespace idem::sim {
   X(restored, "store restored from a backup")                                \
   X(clean_leave, "clean leave in the middle")                                \
   X(store_gone, "store gone")                                                \
+  X(claim_found, "a claim found that another process left")                  \
+  X(claim_conflict, "another content under a claimed id")                    \
+  X(call_repeated, "a call repeated, and said so")                           \
+  X(call_resolved, "an earlier call found to have taken effect")             \
+  X(crash_claimed, "crash with a claim that is not concluded")               \
   X(crash_idle, "crash with nothing in flight")                              \
   X(crash_received, "crash with messages received")                          \
   X(crash_looked_up, "crash with ids looked up")                             \

@@ -20,6 +20,10 @@ bool SimLedger::group_has(const IdKey& id) const {
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) { return j.remember && j.id == id; });
 }
 
+bool SimLedger::group_claims(const IdKey& id) const {
+  return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) { return j.is_claim && j.id == id; });
+}
+
 bool SimLedger::group_finishes(std::uint32_t partition, std::int64_t offset) const {
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) {
     return j.positioned && !j.is_skip && j.partition == partition && j.to == offset + 1;
@@ -117,6 +121,7 @@ void SimLedger::decide() {
 bool SimLedger::breaks_unique_rule() const {
   if (mutated(StoreMutant::check_then_insert)) return false;
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) {
+    if (j.is_claim) return store_.durable.find(*j.id) != nullptr || store_.durable.find_claim(*j.id) != nullptr;
     if (j.remember) return store_.durable.find(*j.id) != nullptr;
     return j.positioned && j.kind == Conclusion::Kind::parked && store_.durable.progress[j.partition].contains(j.to - 1);
   });

@@ -28,6 +28,7 @@ class SimLedger final : public Ledger {
   bool commit_now();
 
   bool group_has(const IdKey& id) const;
+  bool group_claims(const IdKey& id) const;
   bool group_finishes(std::uint32_t partition, std::int64_t offset) const;
   bool scope_has(const IdKey& id, const SimSession* except) const;
   bool any_scope() const;
@@ -80,6 +81,7 @@ class SimSession final : public Session, public Transaction {
   void look_up(std::span<const Record* const> records, std::span<Seen> seen) override;
   Transaction& begin(const Record& record) override;
   Joined finish(const Record& record, const Conclusion& conclusion) override;
+  Joined claim(const Record& record) override;
   Joined roll_back() override;
   std::size_t taken_back() const override { return taken_back_; }
   void yield() override {}
@@ -97,6 +99,9 @@ class SimSession final : public Session, public Transaction {
   Seen seen(const Record& record) const;
   bool position_done(const Record& record) const;
   bool taken(const Record& record, const Conclusion& conclusion);
+  Seen claim_seen(const Record& record) const;
+  bool locked_elsewhere(const IdKey& id) const;
+  bool loses_group();
   bool take_back();
 
   History& history_;

@@ -15,7 +15,8 @@ struct Named {
   const char* name;
   Mutant mutant = Mutant::none;
   StoreMutant store = StoreMutant::none;
-  bool queue = false;  ///< shown on queues only
+  bool queue = false;     ///< shown on queues only
+  bool external = false;  ///< shown with handlers whose effect is outside
 };
 
 constexpr Named mutants[] = {
@@ -52,6 +53,17 @@ constexpr Named mutants[] = {
     {"store: check, then insert without a rule", Mutant::none, StoreMutant::check_then_insert},
     {"store: commit error taken as success", Mutant::none, StoreMutant::error_is_success},
     {"store: settled before synced", Mutant::none, StoreMutant::settled_before_synced},
+    {"call: claimed is done", Mutant::claim_is_done, StoreMutant::none, false, true},
+    {"call: made without a claim", Mutant::called_unclaimed, StoreMutant::none, false, true},
+    {"call: a claim found and not said", Mutant::found_claim_unsaid, StoreMutant::none, false, true},
+    {"call: a failed one forgotten", Mutant::failed_call_unsaid, StoreMutant::none, false, true},
+    {"call: other content under a claimed id skipped", Mutant::claimed_copy_skipped, StoreMutant::none, false, true},
+    {"call: made behind a claim of its lane", Mutant::called_behind_claim, StoreMutant::none, false, true},
+    {"call: made behind what is not durably parked", Mutant::called_behind_parked, StoreMutant::none, false, true},
+    {"call: a key for each attempt", Mutant::key_of_attempt, StoreMutant::none, false, true},
+    {"store: a conflict ends the claim", Mutant::none, StoreMutant::conflict_ends_claim, false, true},
+    {"store: a claim that is not kept", Mutant::none, StoreMutant::claim_not_kept, false, true},
+    {"call, queue: claimed is done", Mutant::claim_is_done, StoreMutant::none, true, true},
 };
 
 bool caught(const Named& mutant, std::uint64_t first_seed, std::uint64_t limit) {
@@ -61,6 +73,7 @@ bool caught(const Named& mutant, std::uint64_t first_seed, std::uint64_t limit) 
   Verdict verdict;
   Limits limits;
   limits.queue = mutant.queue;
+  limits.external = mutant.external;
   std::uint64_t tried = 0;
   while (tried < limit && !verdict.violated()) verdict = run_history(first_seed + tried++, unused, limits);
   core::active_mutant = Mutant::none;

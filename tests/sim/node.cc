@@ -3,6 +3,8 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "runtime/external_run.h"
+#include "runtime/handler_run.h"
 #include "sim/log_source.h"
 #include "sim/queue_source.h"
 
@@ -38,19 +40,32 @@ Node::Parts::Parts(Node& node)
     : source(make_reader(node.history_, node.broker_, node.number_)),
       ledger(node.history_, node.store_, node.number_),
       handler(node.history_, *source),
-      executor(node.history_, ledger, handler, node.policy_, node),
+      external(node.history_, node.outside_),
+      executor(node.history_, ledger, node.make_run(*this), node),
       pipeline({*source, ledger, node.traits_, executor, node.history_.clock, node.options_,
                 static_cast<unsigned>(node.history_.scenario.workers), /*seed=*/7,
-                [](std::optional<Timestamp>) {}}) {}
+                [](std::optional<Timestamp>) {}, node.history_.scenario.external}) {}
 
-Node::Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options,
+SimExecutor::MakeRun Node::make_run(Parts& parts) const {
+  if (history_.scenario.external)
+    return [this, &parts](Session& session, std::vector<runtime::WorkerEvent>& out) {
+      return std::make_unique<runtime::ExternalRun>(session, parts.external, policy_, out);
+    };
+  return [this, &parts](Session& session, std::vector<runtime::WorkerEvent>& out) {
+    return std::make_unique<runtime::HandlerRun>(session, parts.handler, policy_, out);
+  };
+}
+
+Node::Node(History& history, Broker& broker, SimStore& store, Outside& outside, const RuntimeOptions& options,
            StoreTraits traits, int number)
     : history_(history),
       broker_(broker),
       store_(store),
+      outside_(outside),
       options_(options),
       traits_(std::move(traits)),
-      policy_{options.retry.attempts, options.on_conflict, options.on_undecidable},
+      policy_{options.retry.attempts, options.on_conflict, options.on_undecidable, "", options.consumer,
+              options.claims, options.on_unresolved},
       number_(number) {}
 
 void Node::start() {
@@ -125,6 +140,7 @@ void Node::destroy() {
 void Node::note_crash() {
   const bool in_flight = parts_->pipeline.core().counters().in_flight > 0;
   history_.saw(in_flight ? Saw::crash_received : Saw::crash_idle);
+  if (!store_.durable.claims.empty()) history_.saw(Saw::crash_claimed);
   if (executor().anything_looked_up()) history_.saw(Saw::crash_looked_up);
   if (ledger().any_scope()) history_.saw(Saw::crash_in_scope);
   if (ledger().committing())

@@ -10,6 +10,7 @@
 #include "sim/executor.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
+#include "sim/outside.h"
 #include "sim/reader.h"
 #include "sim/store.h"
 
@@ -28,8 +29,8 @@ class SimHandler final : public Handler {
 
 class Node final : Blocked {
  public:
-  Node(History& history, Broker& broker, SimStore& store, const RuntimeOptions& options, StoreTraits traits,
-       int number);
+  Node(History& history, Broker& broker, SimStore& store, Outside& outside, const RuntimeOptions& options,
+       StoreTraits traits, int number);
 
   bool up() const { return parts_.has_value(); }
   void start();
@@ -52,10 +53,12 @@ class Node final : Blocked {
     std::unique_ptr<SimReader> source;
     SimLedger ledger;
     SimHandler handler;
+    SimExternalHandler external;
     SimExecutor executor;
     runtime::Pipeline pipeline;
   };
 
+  SimExecutor::MakeRun make_run(Parts& parts) const;
   void wait(std::chrono::milliseconds longest) override;
   void check_books();
   void note_crash();
@@ -65,6 +68,7 @@ class Node final : Blocked {
   History& history_;
   Broker& broker_;
   SimStore& store_;
+  Outside& outside_;
   const RuntimeOptions& options_;
   const StoreTraits traits_;
   const runtime::WorkerPolicy policy_;

@@ -30,6 +30,7 @@ Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limi
   Scenario& scenario = history.scenario;
   scenario = Scenario::draw(history.choices);
   if (limits.queue) scenario.make_queue();
+  if (limits.external) scenario.make_external();
   scenario.faults &= limits.faults;
   scenario.messages = std::min(scenario.messages, limits.messages);
   scenario.steps = std::min(scenario.steps, limits.steps);

@@ -22,7 +22,8 @@ struct Limits {
   std::uint32_t faults = UINT32_MAX;  ///< those that may happen
   int messages = INT32_MAX;
   int steps = INT32_MAX;
-  bool queue = false;  ///< as a queue, whatever was drawn
+  bool queue = false;     ///< as a queue, whatever was drawn
+  bool external = false;  ///< with handlers whose effect is outside
 };
 
 Verdict run_history(std::uint64_t seed, Sightings& sightings, const Limits& limits = {},

@@ -52,6 +52,8 @@ struct Scenario {
   int steps = 100;   ///< before everything is healed
   Ordering ordering = Ordering::by_partition;
   bool by_position = false;  ///< identity; only with one node
+  bool external = false;     ///< the effect is outside: claims, calls, conclusions
+  OnUnresolved on_unresolved = OnUnresolved::call;
   bool queue = false;        ///< AMQP-like: no positions, deliveries with tags, acknowledged one by one
   int partitions = partition_count;
   std::size_t budget = 8;
@@ -66,7 +68,11 @@ struct Scenario {
 
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
 
+  bool one_lane(int key, int other_key) const {
+    return ordering == Ordering::by_partition || (ordering == Ordering::by_key && key >= 0 && key == other_key);
+  }
   void make_queue();
+  void make_external();
   static Scenario draw(Choices& choices);
   static Scenario tiny(int nodes);
 };
@@ -87,8 +93,19 @@ inline Scenario Scenario::draw(Choices& c) {
   s.longest_span = std::size_t{1} << c.pick(3);
   s.queue = c.pick(4) == 0;
   s.faults = c.pick(1u << static_cast<int>(Fault::count));
+  s.on_unresolved = c.pick(4) == 0 ? OnUnresolved::park : OnUnresolved::call;
   if (s.queue) s.make_queue();
+  if (c.pick(3) == 0) s.make_external();
   return s;
+}
+
+/// A store that is put back to a backup has forgotten which calls were about to be made: nothing can be said of them.
+/// One node at a time: a claim that is found is that of a process that is gone. Several at once would need leases.
+inline void Scenario::make_external() {
+  external = true;
+  nodes = 1;
+  by_position = false;
+  faults &= ~(1u << static_cast<int>(Fault::restore));
 }
 
 /// Nothing in a queue has a position, nobody takes a part of it away in good order, and an acknowledgement has no

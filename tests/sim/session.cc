@@ -42,6 +42,20 @@ Seen SimSession::seen(const Record& record) const {
   for (const Joiner& joiner : ledger_.group_)
     if (joiner.remember && joiner.id == record.id) return compare(joiner.fingerprint);
   if (const Durable::Id* found = durable.find(*record.id)) return compare(found->fingerprint);
+  return claim_seen(record);
+}
+
+Seen SimSession::claim_seen(const Record& record) const {
+  const auto compare = [&](std::uint64_t claimed_as) {
+    if (claimed_as && record.fingerprint && claimed_as != record.fingerprint) {
+      history_.saw(Saw::claim_conflict);
+      return Seen::claim_conflict;
+    }
+    return Seen::claimed;
+  };
+  for (const Joiner& joiner : ledger_.group_)
+    if (joiner.is_claim && joiner.id == record.id) return compare(joiner.fingerprint);
+  if (const Durable::Id* claim = ledger_.store_.durable.find_claim(*record.id)) return compare(claim->fingerprint);
   return Seen::fresh;
 }
 
@@ -71,11 +85,56 @@ bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
   const bool by_id = record.id && conclusion.reason != ParkReason::id_conflict;
   if (!by_id) return position_done(record);
   if (ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id)) return true;
-  if (history_.scenario.waits_for_others)
-    for (const SimLedger* other : ledger_.store_.ledgers)
-      if (other != &ledger_ && other->group_has(*record.id))
-        throw StoreError("its id is locked elsewhere", true);
+  if (locked_elsewhere(*record.id)) throw StoreError("its id is locked elsewhere", true);
   return false;
+}
+
+bool SimSession::locked_elsewhere(const IdKey& id) const {
+  if (!history_.scenario.waits_for_others) return false;
+  const auto& all = ledger_.store_.ledgers;
+  return std::any_of(all.begin(), all.end(), [&](const SimLedger* other) {
+    return other != &ledger_ && (other->group_has(id) || other->group_claims(id));
+  });
+}
+
+/// Disk full, or what else ends a whole transaction.
+bool SimSession::loses_group() {
+  if (!history_.fault(Fault::group_lost, 16)) return false;
+  history_.saw(Saw::group_lost);
+  ledger_.lose_group();
+  (void)interrupted();
+  return true;
+}
+
+Joined SimSession::claim(const Record& record) {
+  if (interrupted()) return Joined::interrupted;
+  ledger_.check_usable();
+  if (loses_group()) return Joined::interrupted;
+  if (position_done(record) || ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id) ||
+      claim_seen(record) != Seen::fresh)
+    return Joined::duplicate;
+  if (locked_elsewhere(*record.id)) throw StoreError("its id is locked elsewhere", true);
+  if (record.alone && !ledger_.commit_now()) {
+    (void)interrupted();
+    return Joined::interrupted;
+  }
+  const Place place = place_of(*record.message);
+  Joiner joiner;
+  joiner.token = record.token;
+  joiner.listener = &listener_;
+  joiner.session = this;
+  joiner.is_claim = true;
+  joiner.id = record.id;
+  joiner.fingerprint = record.fingerprint;
+  joiner.positioned = false;
+  joiner.partition = static_cast<std::uint32_t>(place.partition);
+  joiner.to = place.offset + 1;
+  history_.trace("node %d    claims %d@%d%s", ledger_.node_, place.partition, static_cast<int>(place.offset),
+                 record.alone ? " alone" : "");
+  const bool alone = record.alone;
+  ledger_.join(std::move(joiner));
+  if (alone && !ledger_.committing()) ledger_.close();
+  return Joined::joined;
 }
 
 // What was written together is undone together: the session's last records of the group.
@@ -97,12 +156,7 @@ bool SimSession::take_back() {
 Joined SimSession::finish(const Record& record, const Conclusion& conclusion) try {
   if (interrupted()) return Joined::interrupted;
   ledger_.check_usable();
-  if (history_.fault(Fault::group_lost, 16)) {
-    history_.saw(Saw::group_lost);
-    ledger_.lose_group();
-    (void)interrupted();
-    return Joined::interrupted;
-  }
+  if (loses_group()) return Joined::interrupted;
   if (taken(record, conclusion)) {
     history_.saw(Saw::unique_rule_at_finish);
     const Place place = place_of(*record.message);
@@ -151,12 +205,7 @@ Joined SimSession::roll_back() {
   if (interrupted()) return Joined::interrupted;
   end_scope();
   ledger_.check_usable();
-  if (history_.fault(Fault::group_lost, 16)) {
-    history_.saw(Saw::group_lost);
-    ledger_.lose_group();
-    (void)interrupted();
-    return Joined::interrupted;
-  }
+  if (loses_group()) return Joined::interrupted;
   return take_back() ? Joined::again : Joined::joined;
 }
 

@@ -21,9 +21,17 @@ void SimStore::apply_records(const std::vector<Joiner>& group, std::uint64_t num
       history_.saw(Saw::skip_settled);
       continue;
     }
+    if (joiner.is_claim) {
+      if (!mutated(StoreMutant::claim_not_kept)) durable.claims.push_back({*joiner.id, joiner.fingerprint});
+      continue;
+    }
     const std::int64_t offset = joiner.to - 1;
     if (joiner.positioned) progress.finish(joiner.from, offset, joiner.print);
-    if (joiner.remember) durable.ids.push_back({*joiner.id, joiner.fingerprint});
+    if (joiner.remember) {
+      durable.ids.push_back({*joiner.id, joiner.fingerprint});
+      durable.end_claim(*joiner.id);
+    }
+    if (mutated(StoreMutant::conflict_ends_claim) && joiner.reason == ParkReason::id_conflict) durable.end_claim(*joiner.id);
     if (joiner.kind == Conclusion::Kind::parked) {
       durable.parked.push_back({static_cast<int>(joiner.partition), offset, joiner.reason});
       if (joiner.reason == ParkReason::id_conflict) history_.saw(Saw::conflict_parked);

@@ -26,6 +26,8 @@ enum class StoreMutant {
   check_then_insert,      ///< no unique rule: whoever looked up in time writes
   error_is_success,       ///< a commit that failed counts as done
   settled_before_synced,  ///< settlements go out while COMMIT is on its way
+  conflict_ends_claim,    ///< another message under a claimed id is parked, and the claim goes with it
+  claim_not_kept,         ///< a claim settles and is nowhere
 };
 inline thread_local StoreMutant active_store_mutant = StoreMutant::none;
 inline bool mutated(StoreMutant mutant) { return active_store_mutant == mutant; }
@@ -46,6 +48,7 @@ struct Joiner {
   ParkReason reason = ParkReason::dead_letter;
   bool is_skip = false;
   bool remember = false;  ///< its id
+  bool is_claim = false;  ///< of its id, and nothing else
   std::optional<IdKey> id;
   std::uint64_t fingerprint = 0;
   bool positioned = true;  ///< its place is a position that the store keeps
@@ -66,7 +69,7 @@ struct Durable {
     std::int64_t offset;
     ParkReason reason;
   };
-  std::vector<Id> ids;
+  std::vector<Id> ids, claims;
   std::vector<Effect> effects;
   std::vector<Parked> parked;
   std::array<Progress, partition_count> progress;
@@ -74,6 +77,15 @@ struct Durable {
   std::vector<std::uint64_t> groups;  ///< committed ones
 
   const Id* find(const IdKey& key) const {
+    return find_in(ids, key);
+  }
+  const Id* find_claim(const IdKey& key) const { return find_in(claims, key); }
+  void end_claim(const IdKey& key) {
+    std::erase_if(claims, [&](const Id& claim) { return claim.key == key; });
+  }
+
+ private:
+  static const Id* find_in(const std::vector<Id>& ids, const IdKey& key) {
     for (const Id& id : ids)
       if (id.key == key) return &id;
     return nullptr;

@@ -14,6 +14,7 @@ RuntimeOptions options_of(const Scenario& scenario) {
   options.identity = scenario.by_position ? id_from_position() : id_from_header("id");
   options.ordering = scenario.ordering;
   options.on_conflict = scenario.on_conflict;
+  options.on_unresolved = scenario.on_unresolved;
   options.retry = {scenario.attempts, 10ms, 40ms, 0.2};
   options.drain_timeout = 200ms;
   options.budget.messages = scenario.budget;
@@ -28,12 +29,13 @@ World::World(History& history)
       checker_(history),
       broker_(history, checker_),
       store_(history, checker_),
+      outside_(history, broker_),
       options_(options_of(history.scenario)) {
-  checker_.watch(broker_, store_);
+  checker_.watch(broker_, store_, outside_);
   for (int i = 0; i < history_.scenario.nodes; ++i)
     nodes_[static_cast<std::size_t>(i)].emplace(
-        history_, broker_, store_, options_,
-        StoreTraits{"s", "sim", /*shared=*/history_.scenario.nodes > 1, /*durable=*/true}, i);
+        history_, broker_, store_, outside_, options_,
+        StoreTraits{"s", "sim", /*shared=*/history_.scenario.nodes > 1, /*durable=*/true, /*claims=*/true}, i);
 }
 
 void World::run() {

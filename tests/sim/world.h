@@ -62,6 +62,7 @@ class World {
   Checker checker_;
   Broker broker_;
   SimStore store_;
+  Outside outside_;
   RuntimeOptions options_;
   std::array<std::optional<Node>, node_limit> nodes_;
   std::vector<Event> events_;

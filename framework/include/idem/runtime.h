@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <idem/external_handler.h>
 #include <idem/handler.h>
 #include <idem/identity.h>
 #include <idem/source.h>
@@ -49,6 +50,17 @@ enum class OnUndecidable {
   run,   ///< call the handler: right only if producers never send twice; a copy then has a second effect
 };
 
+/// What an ExternalHandler's message leaves in the store before its call.
+enum class Claims {
+  durable,    ///< a claim, in a commit of its own before the call: a call that is repeated after a crash says so
+  in_memory,  ///< nothing, and one commit less: a call that is repeated after a crash looks like a first one
+};
+
+enum class OnUnresolved {
+  call,  ///< call again, with the same key: right if whoever is called tells copies by it
+  park,  ///< keep the message for a person: no call is ever made twice without ExternalHandler::resolve's word
+};
+
 /// Explicit consent to what is refused by default. Set one for one start, after reading the error that names it.
 struct Accept {
   bool empty_store = false;      ///< the broker has our progress and the store has none: start from the broker's
@@ -74,6 +86,11 @@ struct RuntimeOptions {
   OnConflict on_conflict = OnConflict::park;
   OnUndecidable on_undecidable = OnUndecidable::park;
   Accept accept;
+
+  /// Of an ExternalHandler only.
+  Claims claims = Claims::durable;
+  /// Of an ExternalHandler only: an earlier call may have been made, and `resolve` answers unknown.
+  OnUnresolved on_unresolved = OnUnresolved::call;
 
   RetryPolicy retry;
 
@@ -152,6 +169,13 @@ class Runtime {
     require_transactions<S>();
     add_pipeline(source, store, nullptr, std::move(factory));
   }
+  /// The same for a handler whose effect is elsewhere: the store has the records.
+  void add(Source& source, TransactionalStore& store, ExternalHandler& handler) {
+    add_external(source, store, &handler, nullptr);
+  }
+  void add(Source& source, TransactionalStore& store, ExternalHandlerFactory factory) {
+    add_external(source, store, nullptr, std::move(factory));
+  }
 
   /// Runs until stop() or an error. Blocks. Once per Runtime.
   Exit run();
@@ -173,6 +197,7 @@ class Runtime {
                   "Use a TransactionalStore such as idem::SqliteStore.");
   }
   void add_pipeline(Source&, Store&, Handler*, HandlerFactory);
+  void add_external(Source&, TransactionalStore&, ExternalHandler*, ExternalHandlerFactory);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -10,6 +10,11 @@
 //        │                     └─▶ handler fails ───▶ roll_back       │ joined to the open group
 //        └─▶ duplicate, conflict, undecidable ─────▶ finish(…)        ┘ … committed, synced ─▶ SettleListener
 //
+// With a handler whose effect is elsewhere it goes through twice:
+//
+//     look_up ──▶ fresh ────▶ claim                                     … committed, synced ─▶ SettleListener
+//     look_up ──▶ claimed ──▶ (handler calls somebody) begin, finish(done)  … likewise
+//
 // Many sessions share one open group: one transaction, one COMMIT, one fsync.
 #pragma once
 
@@ -69,10 +74,19 @@ enum class Seen {
   duplicate,    ///< done or parked before: do not call
   conflict,     ///< the id is remembered with another fingerprint
   undecidable,  ///< not remembered, but not newer than what has been forgotten of its topic
+  claimed,      ///< a claim of the id is durable and not concluded: its call may have been made
+  claim_conflict,  ///< the same with another fingerprint
 };
 
 /// Why a message lies in the parking lot.
-enum class ParkReason { dead_letter, attempts_exhausted, no_id, id_conflict, undecidable };
+enum class ParkReason {
+  dead_letter,
+  attempts_exhausted,
+  no_id,
+  id_conflict,
+  undecidable,
+  unresolved,  ///< a call may have been made, and nobody can say whether it was
+};
 std::string_view to_string(ParkReason reason);
 
 /// How a message ends.
@@ -153,6 +167,13 @@ class Session {
   /// S8: after a failed group the next call of a session that had looked up before it answers interrupted.
   virtual Joined finish(const Record& record, const Conclusion& conclusion) = 0;
 
+  /// Joins to the open group that the record's handler is about to call somebody outside. Without begin(). Does not
+  /// finish the position. Answers duplicate if the id has been finished or claimed since look_up.
+  /// S12: once settled, the id is claimed (claim_conflict to a record with another fingerprint) in every look_up, in
+  ///      this process and after a restart, until a record of it is finished as done, or as parked for any reason but
+  ///      id_conflict. Retention does not end it.
+  virtual Joined claim(const Record& record);
+
   /// S9: leaves nothing of what was written since begin(), and everything of the group's other records but those
   /// it takes back. Answers interrupted when the whole group died with it (then the others settle as not durable).
   virtual Joined roll_back() = 0;
@@ -227,6 +248,7 @@ struct StoreTraits {
   std::string name;       ///< for people: "sqlite ledger.db"
   bool shared = false;    ///< several processes may share its memory
   bool durable = true;    ///< false: forgets on exit
+  bool claims = false;    ///< Session::claim works: what an ExternalHandler needs for Claims::durable
 };
 
 class Store {

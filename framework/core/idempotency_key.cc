@@ -1,0 +1,23 @@
+#include "core/idempotency_key.h"
+
+#include "core/sha256.h"
+
+namespace idem::core {
+
+std::string idempotency_key(std::string_view consumer, std::string_view id) {
+  // The length keeps ("a", "bc") and ("ab", "c") apart, whatever bytes are in them.
+  std::string text = std::to_string(consumer.size()) + ' ';
+  text += consumer;
+  text += id;
+  static constexpr char digits[] = "0123456789abcdef";
+  const auto digest = sha256(text);
+  std::string key;
+  for (std::size_t i = 0; i < 16; ++i) key += {digits[digest[i] >> 4], digits[digest[i] & 15]};
+  return key;
+}
+
+std::string id_of_position(const Message& message) {
+  return std::string(message.topic) + '/' + std::to_string(message.partition) + '/' + std::to_string(message.offset);
+}
+
+}  // namespace idem::core

@@ -1,0 +1,114 @@
+#include "runtime/external_run.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "core/idempotency_key.h"
+#include "core/mutant.h"
+#include "runtime/failpoint.h"
+
+namespace idem::runtime {
+
+using core::Completion;
+using core::Mutant;
+using core::mutated;
+using core::Verdict;
+
+namespace {
+
+/// What the handler says, or why it could not.
+template <class Call>
+Outcome guarded(Call call) {
+  try {
+    return call();
+  } catch (const std::exception& e) {
+    return retry(e.what());
+  } catch (...) {
+    return retry("the handler threw something that is not a std::exception");
+  }
+}
+
+}  // namespace
+
+void ExternalRun::attend(core::Delivery& d, Seen seen) {
+  if (d.executed) return complete(d);
+  if (seen == Seen::claimed && !d.claimed) {
+    d.claimed = true;
+    d.maybe_called = !mutated(Mutant::found_claim_unsaid);
+  }
+  if (policy().claims == Claims::durable && seen != Seen::claimed && !mutated(Mutant::called_unclaimed))
+    return claim(d);
+  if (behind_a_claim(d) || parked_before(d)) return hand_back(Completion::Kind::returned);
+  call(d);
+}
+
+void ExternalRun::claim(core::Delivery& d) {
+  // Written before it joins: from then on it belongs to the group, and another thread may settle it at once.
+  d.verdict = Verdict::claimed;
+  d.claimed = true;
+  const Joined answer = session().claim(d.record);
+  if (answer == Joined::joined) {
+    claiming_.push_back(d.lane);
+    (void)IDEM_FAILPOINT("worker.claimed");
+    return joined();
+  }
+  d.claimed = false;
+  if (answer == Joined::duplicate) return hand_back(Completion::Kind::returned);  // the next look-up tells
+  cut_off();
+}
+
+void ExternalRun::call(core::Delivery& d) {
+  const std::string own_id = d.message.id.empty() ? core::id_of_position(d.message) : std::string();
+  std::string key = core::idempotency_key(policy().consumer, own_id.empty() ? d.message.id : own_id);
+  if (mutated(Mutant::key_of_attempt)) key += std::to_string(d.attempts);
+  Attempt attempt{key, d.attempts + 1, d.maybe_called};
+  Outcome outcome = guarded([&] {
+    if (!attempt.maybe_executed) return done();
+    switch (handler_.resolve(d.message, attempt)) {
+      case Resolution::executed:
+        d.executed = true;
+        break;
+      case Resolution::not_executed:
+        attempt.maybe_executed = false;
+        break;
+      case Resolution::unknown:
+        if (policy().on_unresolved == OnUnresolved::park)
+          return dead_letter("an earlier call may have been made, and nobody can say whether it was");
+    }
+    return done();
+  });
+  if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::unresolved, outcome.why(), d.attempts);
+  if (outcome.kind() == Outcome::Kind::done && !d.executed) {
+    d.maybe_called = true;
+    (void)IDEM_FAILPOINT("worker.handler_enter");
+    outcome = guarded([&] { return handler_.handle(d.message, attempt); });
+    (void)IDEM_FAILPOINT("worker.handler_return");
+  }
+  await_conclusion(std::move(outcome));
+}
+
+void ExternalRun::conclude(core::Delivery& d, Outcome outcome) {
+  switch (outcome.kind()) {
+    case Outcome::Kind::done:
+      d.executed = true;
+      return complete(d);
+    case Outcome::Kind::dead_letter:
+      return park(ParkReason::dead_letter, outcome.why(), d.attempts + 1);
+    case Outcome::Kind::retry:
+      if (d.attempts + 1 >= policy().attempts)
+        return park(ParkReason::attempts_exhausted, outcome.why(), d.attempts + 1);
+      if (mutated(Mutant::failed_call_unsaid)) d.maybe_called = false;
+      return fail(outcome.why(), outcome.delay());
+  }
+}
+
+void ExternalRun::complete(core::Delivery& d) {
+  (void)session().begin(d.record);  // nothing is written through it: the record alone commits
+  finish(Conclusion::Kind::done);
+}
+
+bool ExternalRun::behind_a_claim(const core::Delivery& d) const {
+  return !mutated(Mutant::called_behind_claim) && std::find(claiming_.begin(), claiming_.end(), d.lane) != claiming_.end();
+}
+
+}  // namespace idem::runtime

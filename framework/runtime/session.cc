@@ -1,0 +1,11 @@
+#include <stdexcept>
+
+#include <idem/store.h>
+
+namespace idem {
+
+Joined Session::claim(const Record&) {
+  throw std::logic_error("idem: this store keeps no claims (StoreTraits::claims)");
+}
+
+}  // namespace idem
