@@ -21,11 +21,28 @@ class FlatMap {
  public:
   std::size_t size() const { return size_; }
 
-  Value* find(const Key& key) {
+  Value* find(const Key& key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
+  const Value* find(const Key& key) const {
     if (size_ == 0) return nullptr;
     for (std::size_t i = home(key); slots_[i].used; i = next(i))
       if (slots_[i].key == key) return &slots_[i].value;
     return nullptr;
+  }
+
+  /// The key is about to be looked for: fetches the memory where it would be.
+  void prefetch(const Key& key) const {
+    if (size_ > 0) __builtin_prefetch(&slots_[home(key)]);
+  }
+
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Slot& slot : slots_)
+      if (slot.used) visit(slot.key, slot.value);
+  }
+
+  /// Up to so many, insert() then allocates nothing and throws nothing.
+  void reserve(std::size_t size) {
+    while (2 * size > slots_.size()) grow();
   }
 
   /// The value of `key`, made from `value` if it was not there.

@@ -17,6 +17,7 @@ std::string checked_path(const SqliteOptions& options) {
   if (options.path.empty()) throw std::invalid_argument("SqliteOptions::path is required");
   if (options.longest_span == 0) throw std::invalid_argument("SqliteOptions::longest_span must be at least 1");
   if (options.group_messages == 0) throw std::invalid_argument("SqliteOptions::group_messages must be at least 1");
+  if (options.ids_in_memory < 1'000) throw std::invalid_argument("SqliteOptions::ids_in_memory must be at least 1000");
   const std::string path = canonical(options.path);
   if (const auto network = file_system_of(path).network)
     throw StoreError(path + " lies on a network file system (" + *network +

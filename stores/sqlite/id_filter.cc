@@ -1,53 +1,61 @@
 #include "sqlite/id_filter.h"
 
-#include <algorithm>
+#include "sqlite/connection.h"
+#include "sqlite/key_bytes.h"
 
 namespace idem::sqlite {
 namespace {
 
-constexpr std::size_t first_layer = 1 << 16;
 constexpr std::size_t bits_per_id = 12;
 constexpr std::size_t bits_per_block = 512;
+constexpr std::size_t bytes_per_block = bits_per_block / 8;
+constexpr int sqlite_corrupt = 11;
 
-// The keys are hashes already: one half picks the block, nine bits at a time of the other half pick bits in it.
-std::size_t block_of(const IdKey& key, std::size_t blocks) {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<std::size_t>((static_cast<Wide>(key.low) * blocks) >> 64);
-}
-
-std::array<std::uint64_t, 8> bits_of(const IdKey& key) {
-  std::array<std::uint64_t, 8> bits{};
+// Nine bits at a time of the key's upper half pick bits in a block.
+template <class Visit>
+void each_bit(const IdKey& key, Visit&& visit) {
   for (unsigned shift = 0; shift < 54; shift += 9) {
     const std::uint64_t bit = (key.high >> shift) & (bits_per_block - 1);
-    bits[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    visit(bit / 64, std::uint64_t{1} << (bit % 64));
   }
-  return bits;
 }
 
 }  // namespace
 
+IdFilter::IdFilter(std::size_t ids) : blocks_(ids * bits_per_id / bits_per_block + 1) {}
+
+IdFilter::IdFilter(std::string_view bytes) {
+  if (bytes.empty() || bytes.size() % bytes_per_block != 0)
+    throw SqlError(sqlite_corrupt, "the filter of a run of ids is damaged");
+  blocks_.resize(bytes.size() / bytes_per_block);
+  for (Block& block : blocks_)
+    for (std::uint64_t& word : block) {
+      word = number_at(bytes);
+      bytes.remove_prefix(sizeof(word));
+    }
+}
+
+std::string IdFilter::bytes() const {
+  std::string bytes;
+  bytes.reserve(blocks_.size() * bytes_per_block);
+  for (const Block& block : blocks_)
+    for (const std::uint64_t word : block) append_number(bytes, word);
+  return bytes;
+}
+
+// The keys are hashes already: the lower half picks the block.
+std::size_t IdFilter::block_of(const IdKey& key) const { return share_of(key.low, blocks_.size()); }
+
 void IdFilter::add(const IdKey& key) {
-  if (layers_.empty() || layers_.back().room == 0) grow();
-  Layer& layer = layers_.back();
-  --layer.room;
-  Block& block = layer.blocks[block_of(key, layer.blocks.size())];
-  const auto bits = bits_of(key);
-  for (std::size_t i = 0; i < block.size(); ++i) block[i] |= bits[i];
+  Block& block = blocks_[block_of(key)];
+  each_bit(key, [&](std::size_t word, std::uint64_t bit) { block[word] |= bit; });
 }
 
 bool IdFilter::may_hold(const IdKey& key) const {
-  const auto bits = bits_of(key);
-  return std::any_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
-    const Block& block = layer.blocks[block_of(key, layer.blocks.size())];
-    std::uint64_t missing = 0;
-    for (std::size_t i = 0; i < block.size(); ++i) missing |= bits[i] & ~block[i];
-    return missing == 0;
-  });
-}
-
-void IdFilter::grow() {
-  const std::size_t ids = first_layer << layers_.size();
-  layers_.push_back({std::vector<Block>(ids * bits_per_id / bits_per_block), ids});
+  const Block& block = blocks_[block_of(key)];
+  std::uint64_t missing = 0;
+  each_bit(key, [&](std::size_t word, std::uint64_t bit) { missing |= bit & ~block[word]; });
+  return missing == 0;
 }
 
 }  // namespace idem::sqlite

@@ -1,55 +1,91 @@
 #include "sqlite/id_index.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "sqlite/key_bytes.h"
+#include "runtime/failpoint.h"
 
 namespace idem::sqlite {
 namespace {
 
-std::string table(std::int64_t generation) { return "idem_ids_" + std::to_string(generation); }
+// A run is written twice as fast as its successor fills up, garbage is erased faster than a tail grows.
+constexpr std::size_t sealed_for_each_added = 2;
+constexpr std::size_t least_sealed = 256;
+constexpr std::int64_t rows_erased = 4;
+
+constexpr std::size_t window = 32;  // keys whose memory is fetched at once
 
 }  // namespace
 
-IdIndex::Generation::Generation(Connection& connection, std::int64_t n)
-    : number(n),
-      find(connection, "SELECT fingerprint, state FROM " + table(n) + " WHERE key = ?"),
-      add(connection, "INSERT INTO " + table(n) + " VALUES (?, ?, ?)") {
-  load_filter(connection);
+// --- A generation ---------------------------------------------------------------------------------------------------
+
+IdIndex::Generation::Generation(Connection& connection, std::int64_t n) : number(n), rows(connection, n) { load(); }
+
+void IdIndex::Generation::load() {
+  std::int64_t tail_begin = 0;
+  std::vector<std::int64_t> known;
+  for (IdRows::SealedRun& sealed : rows.sealed_runs()) {
+    tail_begin = std::max(tail_begin, sealed.tail_end);
+    known.push_back(sealed.run);
+    runs.push_front({std::move(sealed), 0});
+  }
+  tail_end = tail_begin;
+  rows.each_in_tail(tail_begin, [&](std::int64_t row, const IdEntry& entry) {
+    set.insert(entry.key, entry.fingerprint);
+    tail_end = row + 1;
+  });
+  // What a crash has left: the tail of a run that counts, buckets of a run that never did.
+  last_run = rows.last_run();
+  garbage.push_back(rows.rows_between(0, tail_begin));
+  for (std::int64_t run = 1; run <= last_run; ++run)
+    if (std::find(known.begin(), known.end(), run) == known.end())
+      garbage.push_back(rows.rows_between(IdRows::number(run, 0), IdRows::number(run + 1, 0)));
+  std::erase_if(garbage, [](const RowRange& range) { return range.empty(); });
 }
 
-void IdIndex::Generation::load_filter(Connection& connection) {
-  Statement keys(connection, "SELECT key FROM " + table(number));
-  for (auto rows = keys.rows(); rows.next();) filter.add(key_of(rows.text(0)));
+void IdIndex::Generation::prefetch(const IdKey& key) const {
+  set.prefetch(key);
+  if (seal) seal->ids().prefetch(key);
+  for (const Run& run : runs) run.sealed.filter.prefetch(key);
 }
 
-void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<Remembered>> found) {
-  for (std::size_t i = 0; i < keys.size(); ++i)
-    if (const Remembered* added = added_by_key_.find(keys[i])) found[i] = *added;
-  // Newest first: a copy nearly always comes soon after its original.
-  for (auto generation = generations_.rbegin(); generation != generations_.rend(); ++generation)
-    for (std::size_t i = 0; i < keys.size(); ++i)
-      if (!found[i]) found[i] = find_in(*generation, keys[i]);
+// In memory, and in the runs that count since a moment after `since`.
+std::optional<std::uint64_t> IdIndex::Generation::find(const IdKey& key, Moment since) {
+  if (const std::uint64_t* fingerprint = set.find(key)) return *fingerprint;
+  if (const std::uint64_t* fingerprint = seal ? seal->ids().find(key) : nullptr) return *fingerprint;
+  for (const Run& run : runs) {
+    if (run.since <= since || !run.sealed.filter.may_hold(key)) continue;
+    const auto row = IdRows::number(run.sealed.run, bucket_of(key, run.sealed.buckets));
+    if (const auto fingerprint = rows.find(row, key)) return fingerprint;
+  }
+  return std::nullopt;
 }
 
-std::optional<Remembered> IdIndex::find_in(Generation& generation, const IdKey& key) {
-  if (!generation.filter.may_hold(key)) return std::nullopt;
-  const KeyBytes bytes(key);
-  auto rows = generation.find.rows(bytes.blob());
-  if (!rows.next()) return std::nullopt;
-  return Remembered{static_cast<std::uint64_t>(rows.integer(0)), static_cast<IdState>(rows.integer(1))};
+// --- Looking up and adding ------------------------------------------------------------------------------------------
+
+void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<std::uint64_t>> fingerprints) {
+  for (std::size_t begin = 0; begin < keys.size(); begin += window) {
+    const std::size_t end = std::min(begin + window, keys.size());
+    for (std::size_t i = begin; i < end; ++i)
+      for (const Generation& generation : generations_) generation.prefetch(keys[i]);
+    for (std::size_t i = begin; i < end; ++i) {
+      if (const std::uint64_t* added = added_by_key_.find(keys[i])) fingerprints[i] = *added;
+      for (auto g = generations_.begin(); g != generations_.end() && !fingerprints[i]; ++g)
+        fingerprints[i] = g->find(keys[i], before_all);
+    }
+  }
 }
 
-bool IdIndex::knows(const IdKey& key, std::int64_t newest_then) {
-  for (Generation& g : generations_)
-    if (g.number >= newest_then && find_in(g, key)) return true;
-  return added_by_key_.find(key) != nullptr;
+bool IdIndex::knows(const IdKey& key, Moment then) {
+  if (added_by_key_.find(key) != nullptr) return true;
+  return std::any_of(generations_.begin(), generations_.end(),
+                     [&](Generation& generation) { return generation.find(key, then).has_value(); });
 }
 
-bool IdIndex::add(const IdKey& key, const Remembered& id, std::int64_t newest_then) {
-  if (knows(key, newest_then)) return false;
-  added_by_key_.insert(key, id);
-  added_.push_back({key, id});
+bool IdIndex::add(const IdKey& key, std::uint64_t fingerprint, Moment then) {
+  if (knows(key, then)) return false;
+  added_by_key_.insert(key, fingerprint);
+  added_.push_back({key, fingerprint});
   return true;
 }
 
@@ -57,36 +93,90 @@ void IdIndex::take_back() noexcept {
   for (; added_.size() > kept_; added_.pop_back()) added_by_key_.erase(added_.back().key);
 }
 
-// In the order of the table: neighbours share a page.
+// --- With the group -------------------------------------------------------------------------------------------------
+
+// Whatever may need memory is done here, where an error loses the group; committed() only marks it.
 void IdIndex::write() {
-  std::sort(added_.begin(), added_.end(), [](const Added& a, const Added& b) { return a.key < b.key; });
-  for (const Added& added : added_) {
-    const KeyBytes bytes(added.key);
-    generations_.back().filter.add(added.key);
-    generations_.back().add.run(bytes.blob(), added.id.fingerprint, static_cast<int>(added.id.state));
+  finish_seals();
+  begin_seal();
+  if (!added_.empty()) {
+    std::string ids;
+    ids.reserve(added_.size() * bytes_per_id);
+    for (const IdEntry& entry : added_) append_entry(ids, entry);
+    Generation& newest = generations_.front();
+    newest.set.reserve(newest.set.size() + added_.size());
+    newest.rows.insert(newest.tail_end, ids);
+    (void)IDEM_FAILPOINT("store.tail");
+  }
+  for (Generation& g : generations_) {
+    if (g.seal) g.seal->write(g.rows, std::max(least_sealed, sealed_for_each_added * added_.size()));
+    if (g.garbage.empty()) continue;
+    g.erasing = {g.garbage.back().from, std::min(g.garbage.back().from + rows_erased, g.garbage.back().to)};
+    g.rows.erase(g.erasing);
+    (void)IDEM_FAILPOINT("store.erase");
   }
 }
 
+void IdIndex::committed() noexcept {
+  if (!added_.empty()) {
+    Generation& newest = generations_.front();
+    for (const IdEntry& entry : added_) newest.set.insert(entry.key, entry.fingerprint);
+    ++newest.tail_end;
+  }
+  for (Generation& g : generations_) {
+    if (g.seal) g.seal->committed();
+    if (g.erasing.empty()) continue;
+    g.garbage.back().from = g.erasing.to;
+    if (g.garbage.back().empty()) g.garbage.pop_back();
+    g.erasing = {};
+  }
+  forget_added();
+}
+
+void IdIndex::lost() noexcept {
+  for (Generation& g : generations_) {
+    if (g.seal) g.seal->lost();
+    g.erasing = {};
+  }
+  forget_added();
+}
+
 void IdIndex::forget_added() noexcept {
-  for (const Added& added : added_) added_by_key_.erase(added.key);
+  for (const IdEntry& added : added_) added_by_key_.erase(added.key);
   added_.clear();
   kept_ = 0;
 }
 
-void IdIndex::create_table(std::int64_t generation) {
-  connection_.exec("CREATE TABLE " + table(generation) +
-                   " (key BLOB NOT NULL PRIMARY KEY, fingerprint INTEGER NOT NULL, state INTEGER NOT NULL)"
-                   " STRICT, WITHOUT ROWID");
+// --- Sealing --------------------------------------------------------------------------------------------------------
+
+// One at a time. A generation that takes no more ids gives its set back too.
+void IdIndex::begin_seal() {
+  if (std::any_of(generations_.begin(), generations_.end(), [](const Generation& g) { return g.seal != nullptr; }))
+    return;
+  for (Generation& g : generations_) {
+    const bool full = g.set.size() >= (&g == &generations_.front() ? set_size_ : 1);
+    if (!full) continue;
+    g.seal = std::make_unique<IdSeal>(std::exchange(g.set, {}), ++g.last_run, g.tail_end);
+    return;
+  }
 }
 
-void IdIndex::drop_table(std::int64_t generation) { connection_.exec("DROP TABLE " + table(generation)); }
+void IdIndex::finish_seals() {
+  for (Generation& g : generations_) {
+    if (!g.seal || !g.seal->complete()) continue;
+    const std::int64_t tail_begin = g.runs.empty() ? 0 : g.runs.front().sealed.tail_end;
+    g.runs.push_front({g.seal->take_run(), ++now_});
+    g.seal.reset();
+    g.garbage.push_back({tail_begin, g.runs.front().sealed.tail_end});
+  }
+}
 
-void IdIndex::created(std::int64_t generation) { generations_.emplace_back(connection_, generation); }
+// --- Generations ----------------------------------------------------------------------------------------------------
+
+void IdIndex::created(std::int64_t generation) { generations_.emplace_front(connection_, generation); }
 
 void IdIndex::dropped(std::int64_t generation) {
-  auto it =
-      std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) { return g.number == generation; });
-  if (it != generations_.end()) generations_.erase(it);
+  generations_.remove_if([&](const Generation& g) { return g.number == generation; });
 }
 
 }  // namespace idem::sqlite

@@ -15,7 +15,7 @@ SqliteLedger::SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& 
       options_(options),
       consumer_(find_or_make(*writer_, options.consumer)),
       positions_(writer_->connection(), consumer_),
-      ids_(writer_->connection()),
+      ids_(writer_->connection(), writer_->ids_in_memory()),
       claims_(writer_->connection(), consumer_),
       retention_(writer_->connection(), ids_, consumer_, options.retention),
       parking_lot_(writer_->connection(), consumer_) {
@@ -110,9 +110,9 @@ void SqliteLedger::look_up(std::span<const Record* const> records, std::span<See
   for (std::size_t i = 0; i < asked_.size(); ++i) seen[asked_[i]] = judge(*records[asked_[i]], found_[i]);
 }
 
-Seen SqliteLedger::judge(const Record& record, const std::optional<Remembered>& remembered) const {
+Seen SqliteLedger::judge(const Record& record, std::optional<std::uint64_t> remembered) const {
   if (!remembered) return judge_unremembered(record);
-  return differ(record.fingerprint, remembered->fingerprint) ? Seen::conflict : Seen::duplicate;
+  return differ(record.fingerprint, *remembered) ? Seen::conflict : Seen::duplicate;
 }
 
 Seen SqliteLedger::judge_unremembered(const Record& record) const {
@@ -131,16 +131,16 @@ void SqliteLedger::finish_position(const Record& record) {
   writer_->group().take_part(*this);
 }
 
-bool SqliteLedger::remember(const Record& record, IdState state, std::int64_t newest_then) {
-  if (!ids_.add(*record.id, {record.fingerprint, state}, newest_then)) return false;
+bool SqliteLedger::remember(const Record& record, IdIndex::Moment then) {
+  if (!ids_.add(*record.id, record.fingerprint, then)) return false;
   claims_.remove(*record.id);
   retention_.note(record.message->topic, record.time);
   writer_->group().take_part(*this);
   return true;
 }
 
-bool SqliteLedger::claim(const Record& record, std::int64_t newest_then) {
-  if (ids_.knows(*record.id, newest_then) || !claims_.add(*record.id, record.fingerprint)) return false;
+bool SqliteLedger::claim(const Record& record, IdIndex::Moment then) {
+  if (ids_.knows(*record.id, then) || !claims_.add(*record.id, record.fingerprint)) return false;
   writer_->group().take_part(*this);
   return true;
 }
@@ -157,14 +157,14 @@ void SqliteLedger::write() {
 
 void SqliteLedger::committed() noexcept {
   positions_.committed();
-  ids_.forget_added();
+  ids_.committed();
   claims_.committed();
   retention_.committed();
 }
 
 void SqliteLedger::lost() noexcept {
   positions_.lost();
-  ids_.forget_added();
+  ids_.lost();
   claims_.lost();
   retention_.lost();
 }

@@ -46,14 +46,15 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   /// Begins and drops generations when it is time. Commits the open group then.
   void turn_over();
   void look_up(std::span<const Record* const> records, std::span<Seen> seen);
-  std::int64_t newest_generation() const { return ids_.newest(); }
+  IdIndex::Moment now() const { return ids_.now(); }
 
   bool position_done(const Record& record) const;
   void finish_position(const Record& record);
   /// False, and nothing is remembered, if another record of that id was first.
-  bool remember(const Record& record, IdState state, std::int64_t newest_then);
+  /// `then` is now() of its look-up.
+  bool remember(const Record& record, IdIndex::Moment then);
   /// False, and nothing is claimed, if another record of that id was first.
-  bool claim(const Record& record, std::int64_t newest_then);
+  bool claim(const Record& record, IdIndex::Moment then);
   /// By another message, if the record is a conflict.
   bool claimed(const IdKey& id) const { return claims_.find(id).has_value(); }
   void park(const Record& record, const Conclusion& conclusion) { parking_lot_.park(record, conclusion); }
@@ -65,7 +66,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   void committed() noexcept override;
   void lost() noexcept override;
 
-  Seen judge(const Record& record, const std::optional<Remembered>& remembered) const;
+  Seen judge(const Record& record, std::optional<std::uint64_t> remembered) const;
   Seen judge_unremembered(const Record& record) const;
   static std::int64_t find_or_make(Writer& writer, const std::string& name);
 
@@ -81,7 +82,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   // Of look_up, kept so that a run costs no allocation.
   std::vector<std::size_t> asked_;  // which record each key is of
   std::vector<IdKey> keys_;
-  std::vector<std::optional<Remembered>> found_;
+  std::vector<std::optional<std::uint64_t>> found_;  // fingerprints
 };
 
 }  // namespace idem::sqlite

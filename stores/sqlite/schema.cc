@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "runtime/failpoint.h"
+#include "sqlite/id_migration.h"
 
 namespace idem::sqlite {
 namespace {
@@ -52,7 +53,7 @@ CREATE TABLE idem_partition (
   PRIMARY KEY (consumer, topic, partition)
 ) STRICT, WITHOUT ROWID;
 
--- Ids live in one table per generation, idem_ids_<number>, so that forgetting is dropping a table.
+-- Ids live in one table per generation, idem_ids_<number>, so that forgetting is dropping a table (IdRows).
 CREATE TABLE idem_generation (
   number    INTEGER PRIMARY KEY,
   consumer  INTEGER NOT NULL,
@@ -144,7 +145,7 @@ void create(Connection& connection) {
   insert.run(hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create, add_outbox, add_claims};
+constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

@@ -53,7 +53,7 @@ void SqliteSession::look_up(std::span<const Record* const> records, std::span<Se
     throw writer_.database().store_error(e);
   }
   epoch_ = group_.epoch();
-  newest_generation_ = ledger_->newest_generation();
+  looked_up_at_ = ledger_->now();
   rest_of_run_ = records.size();
   if (!std::exchange(busy_, true)) writer_.session_busy();
 }
@@ -224,7 +224,7 @@ Joined SqliteSession::put_claim(const Record& record) {
   group_.close_span();
   if (ledger_->position_done(record)) return Joined::duplicate;
   group_.begin();
-  if (!ledger_->claim(record, newest_generation_)) return Joined::duplicate;
+  if (!ledger_->claim(record, looked_up_at_)) return Joined::duplicate;
   writer_.joined(listener_, record.token, touched_);
   if (record.alone) writer_.commit();
   return Joined::joined;
@@ -234,7 +234,7 @@ Joined SqliteSession::done(const Record& record) {
   if (ledger_->position_done(record)) return refuse();
   if (record.id) {
     group_.begin();
-    if (!ledger_->remember(record, IdState::done, newest_generation_)) return refuse();
+    if (!ledger_->remember(record, looked_up_at_)) return refuse();
   }
   (void)IDEM_FAILPOINT("store.record");
   return join(record);
@@ -248,7 +248,7 @@ Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion)
   const bool conflict = conclusion.reason == ParkReason::id_conflict;
   // A conflict says nothing of the message that has the claim: that one is still to be called.
   const bool of_another = conflict && record.id && ledger_->claimed(*record.id);
-  if (record.id && !of_another && !ledger_->remember(record, IdState::parked, newest_generation_) && !conflict)
+  if (record.id && !of_another && !ledger_->remember(record, looked_up_at_) && !conflict)
     return refuse();
   ledger_->park(record, conclusion);
   if (!conclusion.publish_to.empty())

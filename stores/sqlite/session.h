@@ -76,7 +76,7 @@ class SqliteSession final : public Session {
 
   bool busy_ = false;                   // between look_up and yield
   std::uint64_t epoch_ = 0;             // the group's, at the last look_up; 0: none yet
-  std::int64_t newest_generation_ = 0;  // the same
+  IdIndex::Moment looked_up_at_ = 0;    // the ids', then
   std::size_t rest_of_run_ = 0;         // records looked up and not yet begun or finished
 
   const Record* scope_of_ = nullptr;          // the record between begin and finish or roll_back

@@ -11,6 +11,7 @@ Writer::Writer(const SqliteOptions& options)
     : group_messages_(options.group_messages),
       group_age_(options.group_age),
       longest_span_(options.longest_span),
+      ids_in_memory_(options.ids_in_memory),
       database_(options),
       user_statements_(database_.connection()),
       group_(database_, settlements_) {

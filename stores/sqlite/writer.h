@@ -59,6 +59,7 @@ class Writer {
 
   /// How many records may share a savepoint.
   std::size_t longest_span() const { return longest_span_; }
+  std::size_t ids_in_memory() const { return ids_in_memory_; }
 
   /// Sessions between look_up and yield: as long as there is one, the group waits for it (up to group_age).
   void session_busy() { ++busy_sessions_; }
@@ -76,7 +77,7 @@ class Writer {
 
   const std::size_t group_messages_;
   const Group::Clock::duration group_age_;
-  const std::size_t longest_span_;
+  const std::size_t longest_span_, ids_in_memory_;
 
   WriteTurn turn_;
   Database database_;

@@ -59,7 +59,7 @@ struct Item {
     record.from = offset;
     record.time = Timestamp(std::chrono::hours(24 * 365 * 50));
     message.timestamp = record.time;
-    if (!id.empty()) record.id = IdKey{std::hash<std::string>{}(id), id.size()};
+    if (!id.empty()) record.id = IdKey{std::hash<std::string>{}(id), std::hash<std::string>{}("low " + id)};
     record.fingerprint = 1;
   }
 

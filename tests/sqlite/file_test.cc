@@ -9,8 +9,10 @@
 #include <fstream>
 #include <thread>
 
+#include "core/flat_map.h"
 #include "runtime/failpoint.h"
 #include "sqlite/connection.h"
+#include "sqlite/key_bytes.h"
 #include "sqlite/schema.h"
 #include "sqlite_fixture.h"
 #include "support/process.h"
@@ -143,9 +145,9 @@ TEST_F(FileTest, a_damaged_page_ends_the_store) {
 
 TEST_F(FileTest, a_file_of_a_newer_version_is_refused) {
   { SqliteStore store({.path = path_}); }
-  sql("UPDATE idem_store SET schema_version = 7");
+  sql("UPDATE idem_store SET schema_version = 99");
   const std::string why = refusal({.path = path_});
-  EXPECT_NE(why.find("schema 7"), std::string::npos) << why;
+  EXPECT_NE(why.find("schema 99"), std::string::npos) << why;
   EXPECT_NE(why.find("newer version"), std::string::npos) << why;
 }
 
@@ -160,19 +162,54 @@ void broken_version(sqlite::Connection& c) {
 TEST_F(FileTest, an_older_file_is_migrated_in_one_transaction) {
   { SqliteStore store({.path = path_}); }
   sqlite::Connection connection({.path = path_, .cache_bytes = 1 << 20});
-  const sqlite::Migration good[] = {sqlite::migrations()[0], sqlite::migrations()[1], next_version};
-  const sqlite::Migration bad[] = {sqlite::migrations()[0], sqlite::migrations()[1], next_version, broken_version};
+  const auto present = sqlite::migrations();
+  std::vector<sqlite::Migration> good(present.begin(), present.end());
+  good.push_back(next_version);
+  std::vector<sqlite::Migration> bad = good;
+  bad.push_back(broken_version);
   const std::string id = sqlite::read_identity(connection).id;
 
   EXPECT_THROW(sqlite::bring_up_to_date(connection, bad), sqlite::SqlError);
-  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), "2\n");
+  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), std::to_string(present.size()) + "\n");
   EXPECT_EQ(sql("SELECT count(*) FROM pragma_table_info('idem_consumer') WHERE name = 'remark'"), "0\n");
 
   sqlite::bring_up_to_date(connection, good);
-  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), "3\n");
+  EXPECT_EQ(sql("SELECT schema_version FROM idem_store"), std::to_string(good.size()) + "\n");
   EXPECT_EQ(sql("SELECT remark FROM idem_consumer"), "");
   EXPECT_EQ(sqlite::read_identity(connection).id, id);
   EXPECT_THROW(sqlite::bring_up_to_date(connection), StoreError) << "and this version is older now";
+}
+
+// Up to schema 3 every id was a row of its own.
+TEST_F(FileTest, ids_of_an_older_file_are_remembered_after_its_migration) {
+  constexpr std::uint64_t ids = 1'000;
+  const auto key = [](std::uint64_t i) { return IdKey{core::mix(i), core::mix(~i)}; };
+  sqlite::create_private(path_);
+  {
+    sqlite::Connection connection({.path = path_, .cache_bytes = 1 << 20});
+    sqlite::bring_up_to_date(connection, sqlite::migrations().first(3));
+    connection.exec("INSERT INTO idem_consumer VALUES (1, 'consumer', 1000)");
+    for (const char* n : {"1", "2"}) {
+      connection.exec(std::string("INSERT INTO idem_generation VALUES (") + n + ", 1, 500, 1000)");
+      connection.exec(std::string("CREATE TABLE idem_ids_") + n +
+                      " (key BLOB NOT NULL PRIMARY KEY, fingerprint INTEGER NOT NULL, state INTEGER NOT NULL)"
+                      " STRICT, WITHOUT ROWID");
+    }
+    sqlite::Statement insert(connection, "INSERT INTO idem_ids_1 VALUES (?, ?, 1)");
+    for (std::uint64_t i = 1; i <= ids; ++i) insert.run(sqlite::KeyBytes(key(i)).blob(), 2 * i + 1);
+  }
+  SqliteStore store({.path = path_});
+  conformance::Settled settled;
+  const auto session = store.ledger({.consumer = "consumer"})->session(settled);
+  for (std::uint64_t i = 1; i <= ids + 10; ++i) {
+    conformance::Item item("topic", 0, "");
+    item.record.id = key(i);
+    item.record.fingerprint = i % 2 == 0 ? 2 * i + 1 : 99'999;
+    const Record* record = &item.record;
+    Seen seen = Seen::fresh;
+    session->look_up({&record, 1}, {&seen, 1});
+    EXPECT_EQ(seen, i > ids ? Seen::fresh : i % 2 == 0 ? Seen::duplicate : Seen::conflict) << i;
+  }
 }
 
 // --- Shared with the user -------------------------------------------------------------------------------------
