@@ -7,6 +7,9 @@
 #include "sqlite/key_bytes.h"
 
 namespace idem::sqlite {
+namespace {
+constexpr std::size_t sorted_at_once = 4'096;  // in less time than it takes to start a thread and to come back
+}
 
 IdSeal::IdSeal(IdSet ids, std::int64_t run, std::int64_t tail_end)
     : ids_(std::move(ids)), run_(run), tail_end_(tail_end) {}
@@ -26,8 +29,9 @@ IdSeal::Sorted IdSeal::sort(const IdSet& ids, std::int64_t run, std::int64_t tai
 // Started by the first write() and not before: who makes an IdSeal cannot have it fail.
 bool IdSeal::ready() {
   if (sorted_) return true;
-  constexpr auto thread_if_there_is_one = std::launch::async | std::launch::deferred;
-  if (!sorting_.valid()) sorting_ = std::async(thread_if_there_is_one, [this] { return sort(ids_, run_, tail_end_); });
+  // Without a thread to be had, and for a few ids, get() sorts.
+  const auto how = ids_.size() <= sorted_at_once ? std::launch::deferred : std::launch::async | std::launch::deferred;
+  if (!sorting_.valid()) sorting_ = std::async(how, [this] { return sort(ids_, run_, tail_end_); });
   if (sorting_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) return false;
   sorted_ = sorting_.get();
   return true;

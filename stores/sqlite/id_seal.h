@@ -1,6 +1,6 @@
 // The sealing of a run: what was remembered in memory becomes sorted rows, a few with each commit.
 //
-// Sorting is a thread of its own, so that no commit waits for it. Until the run counts its ids are still found in
+// Sorting many is for a thread of its own, so that no commit waits for it. Until the run counts its ids are still found in
 // memory, and a crash leaves rows that do not count; whoever opens the store then still finds the tail.
 #pragma once
 
@@ -10,17 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "core/flat_map.h"
+#include "core/id_map.h"
 #include "sqlite/id_rows.h"
 
 namespace idem::sqlite {
 
-struct HashIdKey {
-  std::uint64_t operator()(const IdKey& key) const { return key.low; }  // a keyed hash already
-};
-
 /// Ids with their fingerprints.
-using IdSet = core::FlatMap<IdKey, std::uint64_t, HashIdKey>;
+using IdSet = core::IdMap<std::uint64_t>;
 
 class IdSeal {
  public:
