@@ -16,7 +16,7 @@
 #include <idem/runtime.h>
 
 #include "core/delivery.h"
-#include "core/flat_map.h"
+#include "core/id_map.h"
 #include "core/lanes.h"
 #include "core/partition.h"
 
@@ -94,10 +94,6 @@ class DeliveryCore {
   Counters counters() const;
 
  private:
-  struct KeyHash {
-    std::uint64_t operator()(const IdKey& key) const { return key.low; }
-  };
-
   void enter_flight(Delivery& delivery);
   void leave_flight(Delivery& delivery);
   void finish(Delivery& delivery);
@@ -118,7 +114,7 @@ class DeliveryCore {
   std::vector<Batch*> free_batches_;
 
   Lanes lanes_;
-  FlatMap<IdKey, Delivery*, KeyHash> in_flight_;
+  IdMap<Delivery*> in_flight_;
   std::size_t batches_out_ = 0;
 
   struct Due {

@@ -8,22 +8,19 @@
 #include <map>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <idem/store.h>
 
-namespace idem::memory {
+#include "core/id_map.h"
 
-struct HashIdKey {
-  std::size_t operator()(const IdKey& key) const { return key.low; }  // a keyed hash already
-};
+namespace idem::memory {
 
 /// Ids are forgotten a generation at a time: an eighth of the retention of stream time, dropped as a whole.
 struct Generation {
   Timestamp start{}, newest{};
-  std::unordered_map<IdKey, std::uint64_t, HashIdKey> fingerprints;
+  core::IdMap<std::uint64_t> fingerprints;
   std::set<std::string, std::less<>> topics;
 };
 
@@ -36,7 +33,7 @@ struct Consumer {
   std::deque<Generation> generations;
   std::map<std::string, Timestamp, std::less<>> horizon;
   std::set<std::pair<IdKey, std::uint64_t>> parked_conflicts;
-  std::unordered_map<IdKey, std::uint64_t, HashIdKey> claims;  ///< with their fingerprints
+  core::IdMap<std::uint64_t> claims;  ///< with their fingerprints
   std::vector<ParkedMessage> parked;
   Timestamp stream_time{};
 
@@ -46,8 +43,13 @@ struct Consumer {
 
   const std::uint64_t* find(const IdKey& id) const {
     for (const Generation& g : generations)
-      if (auto it = g.fingerprints.find(id); it != g.fingerprints.end()) return &it->second;
+      if (const std::uint64_t* known = g.fingerprints.find(id)) return known;
     return nullptr;
+  }
+
+  /// The id is about to be looked for.
+  void prefetch(const IdKey& id) const {
+    for (const Generation& g : generations) g.fingerprints.prefetch(id);
   }
 
   Seen judge(const Record& r) const {
@@ -55,8 +57,7 @@ struct Consumer {
     if (!r.id) return Seen::fresh;
     const auto other = [&r](std::uint64_t known) { return known != 0 && r.fingerprint != 0 && known != r.fingerprint; };
     if (const std::uint64_t* known = find(*r.id)) return other(*known) ? Seen::conflict : Seen::duplicate;
-    if (const auto claim = claims.find(*r.id); claim != claims.end())
-      return other(claim->second) ? Seen::claim_conflict : Seen::claimed;
+    if (const std::uint64_t* claim = claims.find(*r.id)) return other(*claim) ? Seen::claim_conflict : Seen::claimed;
     const auto bound = horizon.find(r.message->topic);
     return bound != horizon.end() && r.time <= bound->second ? Seen::undecidable : Seen::fresh;
   }
@@ -64,16 +65,16 @@ struct Consumer {
   void remember(const Record& r) {
     Generation& g = generations.back();
     g.newest = std::max(g.newest, r.time);
-    g.topics.emplace(r.message->topic);
-    g.fingerprints.emplace(*r.id, r.fingerprint);
+    if (!g.topics.contains(r.message->topic)) g.topics.emplace(r.message->topic);
+    g.fingerprints.insert(*r.id, r.fingerprint);
     claims.erase(*r.id);
   }
 
   void advance(Timestamp time) {
     stream_time = std::max(stream_time, time);
     Generation& last = generations.back();
-    if (last.start == Timestamp{}) last.start = last.fingerprints.empty() ? stream_time : last.newest;
-    if (!last.fingerprints.empty() && stream_time - last.start >= retention / 8)
+    if (last.start == Timestamp{}) last.start = last.fingerprints.size() == 0 ? stream_time : last.newest;
+    if (last.fingerprints.size() > 0 && stream_time - last.start >= retention / 8)
       generations.push_back({.start = stream_time});
     std::erase_if(generations, [&](const Generation& g) {
       if (&g == &generations.back() || stream_time - g.newest < retention) return false;

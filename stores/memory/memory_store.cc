@@ -74,7 +74,13 @@ class MemorySession final : public Session {
 
   void look_up(std::span<const Record* const> records, std::span<Seen> seen) override {
     std::lock_guard turn(shared_->turn);
-    std::transform(records.begin(), records.end(), seen.begin(), [&](const Record* r) { return consumer_->judge(*r); });
+    constexpr std::size_t window = 32;  // ids whose memory is fetched at once
+    for (std::size_t begin = 0; begin < records.size(); begin += window) {
+      const std::size_t end = std::min(begin + window, records.size());
+      for (std::size_t i = begin; i < end; ++i)
+        if (records[i]->id) consumer_->prefetch(*records[i]->id);
+      for (std::size_t i = begin; i < end; ++i) seen[i] = consumer_->judge(*records[i]);
+    }
   }
 
   Transaction& begin(const Record&) override {
@@ -98,7 +104,7 @@ class MemorySession final : public Session {
   Joined claim(const Record& record) override {
     std::unique_lock turn(shared_->turn);
     if (consumer_->position_done(record) || consumer_->find(*record.id)) return Joined::duplicate;
-    if (!consumer_->claims.emplace(*record.id, record.fingerprint).second) return Joined::duplicate;
+    if (!consumer_->claims.insert(*record.id, record.fingerprint).second) return Joined::duplicate;
     turn.unlock();
     const Settlement settled{record.token, true};
     listener_.on_settled({&settled, 1});
@@ -119,7 +125,7 @@ class MemorySession final : public Session {
     const bool conflict = conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict;
     if (consumer_->position_done(record) || (known && !conflict)) return false;
     // A conflict says nothing of the message that has the claim.
-    if (record.id && !known && !(conflict && consumer_->claims.contains(*record.id))) consumer_->remember(record);
+    if (record.id && !known && !(conflict && consumer_->claims.find(*record.id))) consumer_->remember(record);
     if (conclusion.kind == Conclusion::Kind::parked)
       consumer_->park(record, conclusion);
     else

@@ -10,26 +10,25 @@ Claims::Claims(Connection& connection, std::int64_t consumer)
       delete_(connection, "DELETE FROM idem_claim WHERE consumer = ? AND id_key = ?") {
   Statement all(connection, "SELECT id_key, fingerprint FROM idem_claim WHERE consumer = ?");
   for (auto rows = all.rows(consumer); rows.next();)
-    claims_.emplace(key_of(rows.text(0)), static_cast<std::uint64_t>(rows.integer(1)));
+    claims_.insert(key_of(rows.text(0)), static_cast<std::uint64_t>(rows.integer(1)));
 }
 
 std::optional<std::uint64_t> Claims::find(const IdKey& key) const {
-  const auto found = claims_.find(key);
-  if (found == claims_.end()) return std::nullopt;
-  return found->second;
+  const std::uint64_t* fingerprint = claims_.find(key);
+  return fingerprint ? std::optional(*fingerprint) : std::nullopt;
 }
 
 bool Claims::add(const IdKey& key, std::uint64_t fingerprint) {
-  if (!claims_.emplace(key, fingerprint).second) return false;
+  if (!claims_.insert(key, fingerprint).second) return false;
   changes_.push_back({key, fingerprint, true});
   return true;
 }
 
 void Claims::remove(const IdKey& key) {
-  const auto found = claims_.find(key);
-  if (found == claims_.end()) return;
-  changes_.push_back({key, found->second, false});
-  claims_.erase(found);
+  const auto fingerprint = find(key);
+  if (!fingerprint) return;
+  changes_.push_back({key, *fingerprint, false});
+  claims_.erase(key);
 }
 
 void Claims::write() {
@@ -44,7 +43,7 @@ void Claims::undo(std::size_t down_to) noexcept {
   for (; changes_.size() > down_to; changes_.pop_back()) {
     const Change& change = changes_.back();
     if (change.added) claims_.erase(change.key);
-    else claims_.emplace(change.key, change.fingerprint);
+    else claims_.insert(change.key, change.fingerprint);
   }
 }
 

@@ -8,11 +8,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include <idem/store.h>
 
+#include "core/id_map.h"
 #include "sqlite/connection.h"
 
 namespace idem::sqlite {
@@ -36,9 +36,6 @@ class Claims {
   void lost() noexcept;
 
  private:
-  struct Half {
-    std::size_t operator()(const IdKey& key) const { return key.low; }
-  };
   struct Change {
     IdKey key;
     std::uint64_t fingerprint;
@@ -48,9 +45,9 @@ class Claims {
 
   const std::int64_t consumer_;
   Statement insert_, delete_;
-  std::unordered_map<IdKey, std::uint64_t, Half> claims_;  // with what the open group changed
-  std::vector<Change> changes_;                            // by the open group
-  std::size_t kept_ = 0;                                   // of them not to be taken back
+  core::IdMap<std::uint64_t> claims_;  // with what the open group changed
+  std::vector<Change> changes_;        // by the open group
+  std::size_t kept_ = 0;               // of them not to be taken back
 };
 
 }  // namespace idem::sqlite
