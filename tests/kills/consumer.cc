@@ -170,7 +170,8 @@ void make_table(idem::SqliteStore& store) {
 int run(const Arguments& arguments) {
   idem::SqliteStore store({.path = arguments.text("store"),
                            .wait_for_owner = 5s,
-                           .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100))});
+                           .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100)),
+                           .ids_in_memory = 1'000});
   make_table(store);
   const auto source = make_source(arguments);
   Telling telling(arguments, store);

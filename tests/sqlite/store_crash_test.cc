@@ -17,7 +17,7 @@ namespace {
 
 constexpr int messages = 40;
 constexpr int run_length = 8;
-constexpr std::chrono::hours retention{8};
+constexpr std::chrono::hours retention{24};
 constexpr Timestamp start{std::chrono::hours(24 * 365 * 50)};
 
 /// What the killed process had been told, in memory that outlives it.
@@ -142,7 +142,22 @@ class StoreCrash : public testing::TestWithParam<Crash> {
       EXPECT_EQ(parked, done && is_parked(n) ? 1 : 0) << n;
       EXPECT_TRUE(done || !told_->durable[n]) << n << " was settled and is lost";
       EXPECT_TRUE(done || !finished) << n;
+      if (done) {
+        EXPECT_TRUE(is_remembered(*ledger, n)) << n;
+      }
     }
+  }
+
+  /// By its id alone, as a copy at another position would find it.
+  static bool is_remembered(Ledger& ledger, int n) {
+    conformance::Settled settled;
+    const auto session = ledger.session(settled);
+    Item copy("topic", messages + n, "id" + std::to_string(n));
+    copy.record.time = start + std::chrono::hours(n);
+    const Record* record = &copy.record;
+    Seen seen = Seen::fresh;
+    session->look_up({&record, 1}, {&seen, 1});
+    return seen == Seen::duplicate || seen == Seen::undecidable;
   }
 
   Scratch scratch_{"crash"};
@@ -164,7 +179,9 @@ std::vector<Crash> crashes() {
       {"store.migrate", {1}},        {"store.begin", {1, 5}},          {"store.savepoint", {1, 20}},
       {"store.first_write", {1, 9}}, {"store.record", {1, 6}},         {"store.park", {1, 3}},
       {"store.released", {1, 7}},    {"store.before_commit", {1, 12}}, {"store.after_commit", {1, 2, 9}},
-      {"store.settled", {1, 8}},     {"store.span_undone", {1, 3}},    {"store.rotate", {1, 4}},         {"store.drop", {1, 2}},
+      {"store.settled", {1, 8}},     {"store.span_undone", {1, 3}},    {"store.rotate", {1, 4}},
+      {"store.drop", {1, 2}},        {"store.tail", {1, 5}},           {"store.seal", {1, 3}},
+      {"store.sealed", {1, 3}},      {"store.erase", {1, 4}},
   };
   for (const auto& [point, hits] : points)
     for (const int hit : hits) {
