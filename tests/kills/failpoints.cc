@@ -13,6 +13,7 @@ constexpr Failpoint all[] = {
     {"io.dispatched"},
     {"worker.dequeued"},
     {"worker.looked_up"},
+    {"worker.claimed"},
     {"worker.handler_enter"},
     {"store.begin", Reached::running, true},
     {"store.savepoint", Reached::running, true},

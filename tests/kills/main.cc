@@ -49,6 +49,8 @@ bool is_of_outbox(std::string_view failpoint) {
   return failpoint.starts_with("relay.") || failpoint.starts_with("outbox.");
 }
 
+bool is_of_claims(std::string_view failpoint) { return failpoint == "worker.claimed"; }
+
 std::unique_ptr<Outlet> make_outlet([[maybe_unused]] int chapter) {
 #ifdef IDEM_KILL_RABBITMQ
   if (chapter % 3 != 2) return make_rabbit_outlet(chapter % 3 == 0 ? "classic" : "quorum");
@@ -73,7 +75,8 @@ class Run {
                  : options_.relay ? longest_life_of_relay
                                   : longest_life,
                  [this](std::string_view point) {
-                   return broker_->reaches(point) && (options_.relay || !is_of_outbox(point));
+                   return broker_->reaches(point) && (options_.relay || !is_of_outbox(point)) &&
+                          !is_of_claims(point);
                  }) {}
 
   int all() {

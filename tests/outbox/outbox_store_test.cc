@@ -206,7 +206,8 @@ TEST_F(OutboxStore, a_file_without_the_tables_gets_them) {
   sqlite3* handle = nullptr;
   ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(handle,
-                         "DROP TABLE idem_outbox; DROP TABLE idem_outbox_destination; DROP TABLE idem_outbox_parked; UPDATE idem_store SET schema_version = 1",
+                         "DROP TABLE idem_outbox; DROP TABLE idem_outbox_destination; DROP TABLE idem_outbox_parked; "
+                         "DROP TABLE idem_claim; UPDATE idem_store SET schema_version = 1",
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(handle);
