@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "kills/called_service.h"
+
 namespace idem::kills {
 
 using namespace std::chrono_literals;
@@ -84,8 +86,16 @@ Verdict Chapter::finish() {
 
 Verdict Chapter::look(Moment moment) {
   try {
-    const Evidence evidence = gather(place_, broker_, stream_.sent(), options_.idem, Stream::retention);
-    return check(stream_.sent(), evidence, moment, options_.kind.ordering != std::string_view("unordered"));
+    Evidence evidence = gather(place_, broker_, stream_.sent(), options_.idem, Stream::retention);
+    Verdict of_calls;
+    if (options_.service) {
+      const auto calls = options_.service->calls();
+      evidence.effects = effects_of(calls);
+      of_calls = look_at_calls(calls);
+    }
+    Verdict verdict = check(stream_.sent(), evidence, moment, options_.kind.ordering != std::string_view("unordered"));
+    verdict.add(of_calls);
+    return verdict;
   } catch (const std::exception& error) {
     fail(std::string("what is there cannot be read: ") + error.what());
   }
@@ -95,8 +105,15 @@ void Chapter::look_at_outlet(Verdict& verdict) {
   const auto sent = effects_in(place_.store);
   const RelayVerdict relayed = check_relayed(sent, options_.outlet->take_all(options_.topic));
   copies_relayed_ = relayed.copies;
-  for (const auto& [flaw, count] : relayed.verdict.count) verdict.count[flaw] += count;
-  verdict.details.insert(verdict.details.end(), relayed.verdict.details.begin(), relayed.verdict.details.end());
+  verdict.add(relayed.verdict);
+}
+
+Verdict Chapter::look_at_calls(const std::vector<Call>& calls) {
+  const CallVerdict verdict = check_calls(calls);
+  calls_ = calls.size();
+  calls_repeated_ = verdict.repeats;
+  calls_unanswered_ = verdict.unanswered;
+  return verdict.verdict;
 }
 
 Process Chapter::start(const std::string& until, const std::string& failpoints) {
@@ -118,6 +135,12 @@ Process Chapter::start(const std::string& until, const std::string& failpoints) 
   for (const std::string& word : broker_.arguments()) words.push_back(word);
   if (options_.outlet)
     for (const std::string& word : options_.outlet->arguments(options_.topic)) words.push_back(word);
+  if (options_.service) {
+    for (const std::string& word : options_.service->arguments()) words.push_back(word);
+    words.push_back("life=" + std::to_string(++lives_));
+    words.push_back("claims=" + std::string(options_.claims ? "durable" : "in_memory"));
+    words.push_back("resolve=" + std::to_string(any(4) == 0));
+  }
   return Process(words, environment);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kills/broker.h"
+#include "kills/calls.h"
 #include "kills/checker.h"
 #include "kills/endings.h"
 #include "kills/outlet.h"
@@ -19,12 +20,16 @@
 
 namespace idem::kills {
 
+class CalledService;
+
 struct ChapterOptions {
   std::string topic;     ///< exists, made as `kind`
   std::string consumer;  ///< the program
   bool idem = true;      ///< false: it is the raw loop
   Broker::Kind kind{"by_key", "fixed"};
   Outlet* outlet = nullptr;  ///< where each effect sends a message to; has a place named as the topic
+  const CalledService* service = nullptr;  ///< whom its handler calls instead of writing an effect
+  bool claims = true;                      ///< before each call, in the store
   std::uint64_t seed = 1;
 };
 
@@ -47,6 +52,9 @@ class Chapter {
   bool full() const { return stream_.largest_partition() > 4'000'000; }
   std::size_t messages() const { return stream_.sent().size(); }
   std::size_t copies_relayed() const { return copies_relayed_; }
+  std::size_t calls() const { return calls_; }
+  std::size_t calls_repeated() const { return calls_repeated_; }
+  std::size_t calls_unanswered() const { return calls_unanswered_; }
   const std::filesystem::path& directory() const { return scratch_.path(); }
 
  private:
@@ -55,6 +63,7 @@ class Chapter {
   void keep_work_ahead(bool in_time);
   Verdict look(Moment moment);
   void look_at_outlet(Verdict& verdict);
+  Verdict look_at_calls(const std::vector<Call>& calls);
   [[noreturn]] void fail(const std::string& what);
 
   bool group() const { return options_.kind.mode == std::string_view("group"); }
@@ -69,6 +78,8 @@ class Chapter {
   std::mt19937_64 random_;
   std::size_t cycles_ = 0;
   std::size_t copies_relayed_ = 0;
+  int lives_ = 0;
+  std::size_t calls_ = 0, calls_repeated_ = 0, calls_unanswered_ = 0;
   std::size_t per_cycle_ = 300;  ///< messages sent for each life; follows what lives get done
 };
 

@@ -110,7 +110,8 @@ class Check {
       const bool there = traces.effects + traces.parked > 0;
       if (remembered && !there) found(Flaw::record_without_effect, std::string(id));
       const bool forgotten = traces.first_time < evidence_.remembers_from;
-      if (!remembered && there && !forgotten) found(Flaw::effect_without_record, std::string(id));
+      const bool claimed = evidence_.claimed.contains(std::string(id));
+      if (!remembered && there && !forgotten && !claimed) found(Flaw::effect_without_record, std::string(id));
     }
   }
 
@@ -160,6 +161,7 @@ class Check {
   }
 
   void check_end() {
+    for (const std::string& id : evidence_.claimed) found(Flaw::claim_left, id);
     std::int64_t expected = 0;
     std::map<std::int32_t, std::int64_t> ends;
     for (const auto& [id, traces] : by_id_)
@@ -231,6 +233,12 @@ std::string_view to_string(Flaw flaw) {
       return "relayed without effect";
     case Flaw::relayed_out_of_order:
       return "relayed out of order";
+    case Flaw::unflagged:
+      return "unflagged";
+    case Flaw::key_changed:
+      return "key changed";
+    case Flaw::claim_left:
+      return "claim left";
   }
   return "unknown";
 }
@@ -244,6 +252,11 @@ std::size_t Verdict::of(Flaw flaw) const {
 
 void Verdict::found(Flaw flaw, const std::string& what) {
   if (++count[flaw] <= details_per_flaw) details.push_back(std::string(to_string(flaw)) + ": " + what);
+}
+
+void Verdict::add(const Verdict& other) {
+  for (const auto& [flaw, times] : other.count) count[flaw] += times;
+  details.insert(details.end(), other.details.begin(), other.details.end());
 }
 
 Verdict check(const std::vector<Sent>& sent, const Evidence& evidence, Moment moment, bool ordered) {

@@ -54,6 +54,7 @@ struct Evidence {
   std::vector<ParkedAt> parked;
   /// Which of the sent ids the store remembers; nullopt: not asked (a consumer without idem has no records).
   std::optional<std::set<std::string>> remembered;
+  std::set<std::string> claimed;                   ///< ids whose call was about to be made, and its end is not recorded
   std::int64_t remembers_from = 0;                 ///< what is older may have been forgotten
   std::map<std::int32_t, Progress> progress;       ///< the store's, per partition
   std::map<std::int32_t, std::int64_t> committed;  ///< the broker's; no entry: nothing committed
@@ -66,7 +67,7 @@ enum class Flaw {
   phantom,                // I5: an effect or parked message that was never sent
   wrong_amount,           // I5: an effect that is not the one of its message, or sums that differ
   record_without_effect,  // I3
-  effect_without_record,  // I3
+  effect_without_record,  // I3; with a claim it may be there first, for it is elsewhere
   parked_twice,
   wrong_end,             // effect where it had to be parked, or the other way round
   committed_too_far,     // I4: the broker was told "done" about a message without terminal record
@@ -79,6 +80,10 @@ enum class Flaw {
   relayed_twice,  // under two ids
   relayed_without_effect,
   relayed_out_of_order,
+  // Of calls to somebody outside:
+  unflagged,    // P4: repeated, and did not say that it may have been made before
+  key_changed,  // P4: another key than an earlier call of its message, or the key of another message
+  claim_left,   // everything is done and the store still has a claim
 };
 std::string_view to_string(Flaw flaw);
 
@@ -90,6 +95,7 @@ struct Verdict {
   bool clean() const { return count.empty(); }
   std::size_t of(Flaw flaw) const;
   void found(Flaw flaw, const std::string& what);
+  void add(const Verdict& other);
 };
 
 /// after_kill: the consumer is dead in the middle of its work. at_end: it has said that everything is done.

@@ -5,8 +5,10 @@
 //                      [ordering=by_key|by_partition|unordered] [until=signal|caught_up]
 //                      [group_messages=N] [slow_us=N] [retention_ms=N]
 //                      [relay_bootstrap=…|relay_uri=… relay_to=…]
+//                      [call=HOST:PORT [life=N] [resolve=0|1] [claims=durable|in_memory]]
 //
-// With relay_to each effect also sends a message that names it, by the outbox.
+// With relay_to each effect also sends a message that names it, by the outbox. With call the effect is elsewhere: the
+// handler calls a service instead (caller.h).
 //
 // Exit code 0: stopped or caught up, 1: the run ended with an error, 3: its books do not balance, 4: the outbox could
 // not be emptied.
@@ -24,19 +26,18 @@
 
 #include "kills/act.h"
 #include "kills/arguments.h"
+#ifdef IDEM_KILL_EXTERNAL
+#include "kills/caller.h"
+#endif
 #include "kills/checker.h"
+#include "kills/place_of.h"
 
 namespace {
 
 using namespace std::chrono_literals;
 using idem::kills::Act;
 using idem::kills::Arguments;
-
-// A queue gives no position: there the message says itself where it lay.
-std::int64_t place_of(const idem::Message& message) {
-  const auto place = message.header("place");
-  return place ? std::stoll(std::string(*place)) : message.offset;
-}
+using idem::kills::place_of;
 
 class KeepEffects final : public idem::Handler {
  public:
@@ -133,6 +134,8 @@ std::unique_ptr<idem::Source> make_source(const Arguments& arguments) {
   return std::make_unique<idem::KafkaSource>(kafka_options(arguments));
 }
 
+bool is_external(const Arguments& arguments) { return !arguments.text("call", "").empty(); }
+
 idem::RuntimeOptions runtime_options(const Arguments& arguments) {
   idem::RuntimeOptions options;
   options.consumer = "kill";
@@ -142,7 +145,8 @@ idem::RuntimeOptions runtime_options(const Arguments& arguments) {
   options.retry.attempts = 3;
   options.retry.first_backoff = 2ms;
   options.budget.messages = 500;
-  options.workers = 2;
+  options.workers = is_external(arguments) ? 4 : 2;
+  if (arguments.text("claims", "durable") == "in_memory") options.claims = idem::Claims::in_memory;
   options.commit_interval = 5ms;  // many offset commits in a short life
   options.report_interval = 0ms;
   return options;
@@ -172,12 +176,15 @@ int run(const Arguments& arguments) {
                            .wait_for_owner = 5s,
                            .group_messages = static_cast<std::size_t>(arguments.number("group_messages", 100)),
                            .ids_in_memory = 1'000});
-  make_table(store);
+  if (!is_external(arguments)) make_table(store);
   const auto source = make_source(arguments);
   Telling telling(arguments, store);
   KeepEffects handler(std::chrono::microseconds(arguments.number("slow_us", 0)), telling.relay.has_value());
   idem::Runtime runtime(runtime_options(arguments));
-  runtime.add(*source, store, handler);
+  if (!is_external(arguments)) runtime.add(*source, store, handler);
+#ifdef IDEM_KILL_EXTERNAL
+  else runtime.add(*source, store, idem::kills::make_callers(arguments));
+#endif
 
   const idem::Exit exit =
       arguments.text("until", "signal") == "signal" ? runtime.run_until_signal() : runtime.run_until_caught_up();

@@ -3,20 +3,16 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "kills/broker.h"
+#include "kills/called_service.h"
 #include "kills/chapter.h"
-#include "support/kafka_broker.h"
-#ifdef IDEM_KILL_RABBITMQ
-#include "support/rabbit_broker.h"
-#endif
+#include "kills/options.h"
 #include "support/require.h"
 
 namespace {
@@ -24,20 +20,12 @@ namespace {
 using namespace idem::kills;
 using Clock = std::chrono::steady_clock;
 
-struct Options {
-  std::size_t cycles = 100;
-  enum class Source { mock_kafka, real_kafka, rabbitmq } source = Source::mock_kafka;
-  std::uint64_t seed = std::random_device{}();
-  std::string consumer;  // the program; default: beside this one
-  bool idem = true;
-  bool points = true;
-  bool relay = false;
-};
-
 constexpr std::size_t cycles_between_checks = 50;
 constexpr std::chrono::milliseconds longest_life{90};
 // The publisher has to connect first.
 constexpr std::chrono::milliseconds longest_life_of_relay{200};
+// Each message takes a call and two commits.
+constexpr std::chrono::milliseconds longest_life_of_external{150};
 // The raw loop tells the broker nothing before it has lived for half a second.
 constexpr std::chrono::milliseconds longest_raw_life{1'500};
 // From here on every failpoint has had its turn often enough to blame the one that was never reached.
@@ -50,6 +38,23 @@ bool is_of_outbox(std::string_view failpoint) {
 }
 
 bool is_of_claims(std::string_view failpoint) { return failpoint == "worker.claimed"; }
+
+// A handler's writes, and undoing them.
+bool is_of_transactions(std::string_view failpoint) {
+  return failpoint == "store.first_write" || failpoint == "store.span_undone";
+}
+
+bool reaches(const Options& options, std::string_view failpoint) {
+  if (is_of_outbox(failpoint)) return options.relay;
+  if (is_of_claims(failpoint)) return options.external && !options.unclaimed;
+  return !options.external || !is_of_transactions(failpoint);
+}
+
+std::chrono::milliseconds longest_life_of(const Options& options) {
+  if (!options.idem) return longest_raw_life;
+  if (options.external) return longest_life_of_external;
+  return options.relay ? longest_life_of_relay : longest_life;
+}
 
 std::unique_ptr<Outlet> make_outlet([[maybe_unused]] int chapter) {
 #ifdef IDEM_KILL_RABBITMQ
@@ -70,14 +75,9 @@ class Run {
   explicit Run(Options options)
       : options_(std::move(options)),
         broker_(make_broker(options_.source)),
-        endings_(options_.seed, options_.points,
-                 !options_.idem    ? longest_raw_life
-                 : options_.relay ? longest_life_of_relay
-                                  : longest_life,
-                 [this](std::string_view point) {
-                   return broker_->reaches(point) && (options_.relay || !is_of_outbox(point)) &&
-                          !is_of_claims(point);
-                 }) {}
+        endings_(options_.seed, options_.points, longest_life_of(options_), [this](std::string_view point) {
+          return broker_->reaches(point) && reaches(options_, point);
+        }) {}
 
   int all() {
     try {
@@ -111,6 +111,10 @@ class Run {
       chapter_options.outlet->create(chapter_options.topic);
     }
 
+    std::optional<CalledService> service;
+    if (options_.external) chapter_options.service = &service.emplace(options_.service, chapter_options.seed);
+    chapter_options.claims = !options_.unclaimed;
+
     Chapter chapter(chapter_options, *broker_, endings_);
     const std::size_t until = std::min(endings_.kills() + length, options_.cycles);
     while (endings_.kills() < until && !chapter.full()) {
@@ -124,6 +128,9 @@ class Run {
          ", chapter " + std::to_string(number + 1) + " done (" + kind.ordering + ", " + kind.mode + to + ")");
     messages_ += chapter.messages();
     copies_ += chapter.copies_relayed();
+    calls_ += chapter.calls();
+    calls_repeated_ += chapter.calls_repeated();
+    calls_unanswered_ += chapter.calls_unanswered();
   }
 
   void note(const Chapter& chapter, const Verdict& verdict, const std::string& what) {
@@ -156,12 +163,19 @@ class Run {
     }
     std::printf("%zu messages, %.0f s, seed %lu\n", messages_, seconds, options_.seed);
     if (options_.relay) std::printf("%zu copies sent by the outbox, each with the id of its original\n", copies_);
+    if (options_.external)
+      std::printf("%zu calls, %zu of them again; %zu answers lost after the effect\n", calls_, calls_repeated_,
+                  calls_unanswered_);
     for (const auto& [flaw, count] : flaws_)
       std::printf("FLAW %zu × %s\n", count, std::string(to_string(flaw)).c_str());
     if (!failed_.empty()) std::printf("FAILED: %s\n", failed_.c_str());
     const auto count = [&](Flaw flaw) { return flaws_.contains(flaw) ? flaws_.at(flaw) : 0; };
-    std::printf("cycles %zu lost %zu doubled %zu\n", endings_.kills(), count(Flaw::lost) + count(Flaw::not_relayed),
-                count(Flaw::doubled) + count(Flaw::relayed_twice));
+    if (options_.external)
+      std::printf("cycles %zu lost %zu unflagged %zu keys-changed %zu\n", endings_.kills(), count(Flaw::lost),
+                  count(Flaw::unflagged), count(Flaw::key_changed));
+    else
+      std::printf("cycles %zu lost %zu doubled %zu\n", endings_.kills(), count(Flaw::lost) + count(Flaw::not_relayed),
+                  count(Flaw::doubled) + count(Flaw::relayed_twice));
     const bool points_ok = all_reached || options_.cycles < enough_cycles_for_all_points;
     return flaws_.empty() && failed_.empty() && points_ok ? 0 : 1;
   }
@@ -172,92 +186,24 @@ class Run {
   const Clock::time_point started_ = Clock::now();
   std::map<Flaw, std::size_t> flaws_;
   std::size_t messages_ = 0, copies_ = 0;
+  std::size_t calls_ = 0, calls_repeated_ = 0, calls_unanswered_ = 0;
   std::unique_ptr<Outlet> outlets_[3];
   std::string failed_;
 };
-
-[[noreturn]] void wrong_usage(const std::string& what) {
-  std::fprintf(stderr, "idem_kill: %s (tests/kill --help)\n", what.c_str());
-  std::exit(2);
-}
-
-Options parse(int count, char** words) {
-  Options options;
-  const std::string self = words[0];
-  const std::string here = self.substr(0, self.rfind('/') + 1);
-  options.consumer = here + "idem_kill_consumer";
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    const auto value = [&]() -> std::string {
-      if (++i == count) wrong_usage(word + " needs a value");
-      return words[i];
-    };
-    if (word == "--cycles")
-      options.cycles = std::stoul(value());
-    else if (word == "--seed")
-      options.seed = std::stoul(value());
-    else if (word == "--keep")
-      setenv("IDEM_KEEP_SCRATCH", "1", 1);
-    else if (word == "--random-only")
-      options.points = false;
-    else if (word == "--consumer")
-      options.consumer = value();
-    else if (word == "--raw") {
-      options.consumer = here + "idem_kill_raw_consumer";
-      options.idem = options.points = false;
-    } else if (word == "--relay") {
-      options.relay = true;
-    } else if (word == "--kafka") {
-      const std::string which = value();
-      if (which != "real" && which != "mock") wrong_usage("--kafka is real or mock");
-      options.source = which == "real" ? Source::real_kafka : Source::mock_kafka;
-    } else if (word == "--source") {
-      const std::string which = value();
-      if (which != "kafka" && which != "rabbitmq") wrong_usage("--source is kafka or rabbitmq");
-      if (which == "rabbitmq") options.source = Source::rabbitmq;
-    } else {
-      wrong_usage("unknown option " + word);
-    }
-  }
-  return options;
-}
-
-}  // namespace
-
-namespace {
-
-std::optional<std::string> missing_part(Source source) {
-  switch (source) {
-    case Source::mock_kafka: return std::nullopt;
-    case Source::real_kafka: return idem::test::KafkaBroker::unavailable();
-    case Source::rabbitmq:
-#ifdef IDEM_KILL_RABBITMQ
-      return idem::test::RabbitBroker::unavailable();
-#else
-      return "built without rabbitmq-c";
-#endif
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 
 int main(int count, char** words) {
   try {
-    Options options = parse(count, words);
-    std::string part = options.source == Source::rabbitmq ? "rabbitmq" : "kafka";
-    auto missing = missing_part(options.source);
-    if (!missing && options.relay) {
-      missing = missing_part(Source::rabbitmq);
-      part = "rabbitmq";
-    }
-    if (missing) {
-      const bool required = idem::test::required(part);
-      std::printf("%s: no %s: %s\n", required ? "FAILED" : "SKIPPED", part.c_str(), missing->c_str());
+    const Options options = parse_options(count, words);
+    if (const auto missing = missing_part(options)) {
+      const bool required = idem::test::required(missing->part);
+      std::printf("%s: no %s: %s\n", required ? "FAILED" : "SKIPPED", missing->part, missing->why.c_str());
       return required ? 1 : 77;
     }
-    std::printf("killing %zu times, %s, seed %lu\n", options.cycles,
-                options.source == Source::mock_kafka ? "in-process Kafka" : ("real " + part).c_str(), options.seed);
+    const bool real = options.source != Source::mock_kafka;
+    std::printf("killing %zu times, %s%s, seed %lu\n", options.cycles, real ? "real " : "in-process ",
+                part_of(options.source), options.seed);
     return Run(options).all();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "idem_kill: %s\n", error.what());

@@ -55,8 +55,8 @@ class Nobody final : public SettleListener {
   void on_settled(std::span<const Settlement>) noexcept override {}
 };
 
-// Which of the sent ids the store knows, asked the way a worker asks.
-std::set<std::string> remembered_by(Ledger& ledger, const std::vector<Sent>& sent) {
+// What the store knows of the sent ids, asked the way a worker asks.
+void ask(Ledger& ledger, const std::vector<Sent>& sent, Evidence& evidence) {
   constexpr std::size_t at_once = 512;
   std::set<std::string> ids;
   for (const Sent& message : sent)
@@ -64,7 +64,7 @@ std::set<std::string> remembered_by(Ledger& ledger, const std::vector<Sent>& sen
 
   Nobody nobody;
   const auto session = ledger.session(nobody);
-  std::set<std::string> remembered;
+  auto& remembered = evidence.remembered.emplace();
   for (auto it = ids.begin(); it != ids.end();) {
     std::vector<Record> records;
     std::vector<const std::string*> names;
@@ -83,11 +83,12 @@ std::set<std::string> remembered_by(Ledger& ledger, const std::vector<Sent>& sen
     }
     std::vector<Seen> seen(asked.size(), Seen::fresh);
     session->look_up(asked, seen);
-    for (std::size_t i = 0; i < seen.size(); ++i)
+    for (std::size_t i = 0; i < seen.size(); ++i) {
       if (seen[i] == Seen::duplicate) remembered.insert(*names[i]);
+      if (seen[i] == Seen::claimed || seen[i] == Seen::claim_conflict) evidence.claimed.insert(*names[i]);
+    }
   }
   session->yield();
-  return remembered;
 }
 
 // Where the message lay: its position, or what it says itself if it came from a queue.
@@ -132,7 +133,7 @@ Evidence gather(const Place& place, Broker& broker, const std::vector<Sent>& sen
 
   SqliteStore store({.path = place.store});
   const auto ledger = store.ledger({"kill", retention});
-  evidence.remembered = remembered_by(*ledger, sent);
+  ask(*ledger, sent, evidence);
   evidence.remembers_from = (ledger->stream_time() - retention).time_since_epoch().count();
   evidence.parked = parked_in(*ledger);
   for (std::int32_t partition = 0; partition < broker.partitions() && !evidence.left; ++partition) {
