@@ -42,6 +42,7 @@ struct Delivery {
   bool claimed = false;       ///< its claim is durable, or on its way into the store
   bool maybe_called = false;  ///< by this process or one before it
   bool executed = false;      ///< the handler has said so; only the record is missing
+  std::shared_ptr<void> in_hand;  ///< keeps the runtime's other pipelines from its id
 
   // --- The core's own --------------------------------------------------------------------------------------------
   enum class State : std::uint8_t { free, queued, dispatched, backing_off };
@@ -79,7 +80,8 @@ struct Completion {
     not_applied,  ///< it had joined a group that certainly failed to commit
     retry,        ///< the handler asked for it; nothing of it remains
     returned,     ///< not run (its assignment ended, an earlier one of its lane did not finish, a group was lost)
-    store_busy,   ///< the store could not take it now (disk full, locked); nothing of it remains
+    store_busy,   ///< the store could not take it now (disk full, locked), or another pipeline has its id in hand;
+                  ///< nothing of it remains
   };
   Delivery* delivery = nullptr;
   Kind kind = Kind::durable;

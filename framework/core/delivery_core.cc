@@ -230,6 +230,7 @@ void DeliveryCore::recycle(Delivery& d) {
   d.state = Delivery::State::free;
   d.lane = nullptr;
   d.why.clear();
+  d.in_hand.reset();
   free_deliveries_.push_back(&d);
 }
 

@@ -24,7 +24,7 @@ void BatchRun::start(core::Batch& batch) {
   failed_lanes_.clear();
   parked_lanes_.clear();
   outcome_.reset();
-  start_batch();
+  start_batch(batch);
 }
 
 bool BatchRun::step() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 
 #include "core/delivery.h"
 #include "runtime/executor.h"
+#include "runtime/ids_in_hand.h"
 
 namespace idem::runtime {
 
@@ -22,6 +24,7 @@ struct WorkerPolicy {
   std::string consumer;
   Claims claims = Claims::durable;
   OnUnresolved on_unresolved = OnUnresolved::call;
+  std::shared_ptr<IdsInHand> ids_in_hand;  ///< shared with the other pipelines of the ledger; null: there are none
 };
 
 class BatchRun {
@@ -41,7 +44,8 @@ class BatchRun {
  protected:
   /// The item is nobody's copy: handle it, or leave it for later. Ends in await_conclusion() or in one of the ways below.
   virtual void attend(core::Delivery& delivery, Seen seen) = 0;
-  virtual void start_batch() {}
+  /// Before its ids are looked up.
+  virtual void start_batch(const core::Batch&) {}
   /// The handler has spoken.
   virtual void conclude(core::Delivery& delivery, Outcome outcome) = 0;
 

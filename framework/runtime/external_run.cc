@@ -30,8 +30,14 @@ Outcome guarded(Call call) {
 
 }  // namespace
 
+void ExternalRun::start_batch(const core::Batch& batch) {
+  claiming_.clear();
+  if (policy().ids_in_hand) take_in_hand(*policy().ids_in_hand, batch);
+}
+
 void ExternalRun::attend(core::Delivery& d, Seen seen) {
   if (d.executed) return complete(d);
+  if (policy().ids_in_hand && d.record.id && !d.in_hand) return hand_back(Completion::Kind::store_busy);
   if (seen == Seen::claimed && !d.claimed) {
     d.claimed = true;
     d.maybe_called = !mutated(Mutant::found_claim_unsaid);

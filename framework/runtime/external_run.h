@@ -22,7 +22,7 @@ class ExternalRun final : public BatchRun {
  private:
   void attend(core::Delivery& delivery, Seen seen) override;
   void conclude(core::Delivery& delivery, Outcome outcome) override;
-  void start_batch() override { claiming_.clear(); }
+  void start_batch(const core::Batch& batch) override;
 
   void claim(core::Delivery& delivery);
   void call(core::Delivery& delivery);

@@ -141,6 +141,7 @@ struct Runtime::Impl {
   runtime::SystemClock clock;
   mutable std::mutex mutex;
   std::vector<std::pair<Ledger*, std::unique_ptr<StreamTimes>>> stream_times;
+  std::vector<std::pair<Ledger*, std::shared_ptr<runtime::IdsInHand>>> ids_in_hand;
 
   unsigned workers() const { return options.workers ? options.workers : std::max(1u, std::thread::hardware_concurrency()); }
 
@@ -148,6 +149,13 @@ struct Runtime::Impl {
     for (auto& [key, times] : stream_times)
       if (key == &ledger) return *times;
     return *stream_times.emplace_back(&ledger, std::make_unique<StreamTimes>(ledger)).second;
+  }
+
+  std::shared_ptr<runtime::IdsInHand> ids_in_hand_of(Ledger& ledger) {
+    if (jobs.size() == 1) return nullptr;
+    for (auto& [key, ids] : ids_in_hand)
+      if (key == &ledger) return ids;
+    return ids_in_hand.emplace_back(&ledger, std::make_shared<runtime::IdsInHand>()).second;
   }
 
   void look_at_outbox(TransactionalStore& store);
@@ -189,7 +197,8 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   job.workers = std::make_unique<runtime::WorkerPool>(
       *job.source, *job.ledger, std::move(callees),
       runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable,
-                            options.dead_letter_destination, options.consumer, options.claims, options.on_unresolved},
+                            options.dead_letter_destination, options.consumer, options.claims, options.on_unresolved,
+                            ids_in_hand_of(*job.ledger)},
       shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{

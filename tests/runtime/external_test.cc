@@ -283,5 +283,44 @@ TEST_F(External, one_handler_for_each_worker_if_so_asked) {
   EXPECT_EQ(runtime.counters().done, 10u);
 }
 
+TEST_F(External, an_id_that_comes_from_two_sources_is_called_by_one_of_them) {
+  for (const Claims claims : {Claims::durable, Claims::in_memory}) {
+    options.claims = claims;
+    options.consumer = claims == Claims::durable ? "durable" : "in memory";
+    MemoryLog one("one", 2), other("other", 2);
+    constexpr std::size_t ids = 1'000;
+    for (std::size_t i = 0; i < ids; ++i) {
+      const std::string id = options.consumer + std::to_string(i);
+      one.append(i % 2, entry(id));
+      other.append(i % 2, entry(id));
+    }
+    const std::size_t before = caller.calls().size();
+    MemorySource first(one), second(other);
+    Runtime runtime(options);
+    runtime.add(first, store, caller);
+    runtime.add(second, store, caller);
+    EXPECT_TRUE(runtime.run_until_caught_up().ok());
+    EXPECT_EQ(caller.calls().size(), before + ids);
+    EXPECT_EQ(runtime.counters().duplicates, ids);
+  }
+  for (const Call& call : caller.calls()) EXPECT_FALSE(call.maybe_executed) << call.id;
+}
+
+TEST_F(External, two_sources_with_the_same_ids_in_opposite_order_both_come_to_an_end) {
+  MemoryLog up("up", 1), down("down", 1);
+  for (int i = 0; i < 500; ++i) {
+    up.append(0, entry(std::to_string(i)));
+    down.append(0, entry(std::to_string(499 - i)));
+  }
+  caller.answer = [](const Call& call) { return call.number < 2 && std::stoi(call.id) % 50 == 0 ? retry("503") : done(); };
+  MemorySource first(up), second(down);
+  Runtime runtime(options);
+  runtime.add(first, store, caller);
+  runtime.add(second, store, caller);
+  EXPECT_TRUE(runtime.run_until_caught_up().ok());
+  EXPECT_EQ(runtime.counters().done, 500u);
+  EXPECT_EQ(runtime.counters().duplicates, 500u);
+}
+
 }  // namespace
 }  // namespace idem::test
