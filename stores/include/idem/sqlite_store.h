@@ -34,10 +34,10 @@ struct SqliteOptions {
   /// with it and called again, one by one: more calls after a failure, for a third more throughput without. 1: never.
   std::size_t longest_span = 32;
 
-  /// A consumer's newest ids are also held in memory, where a copy is recognised without a look into the file. This
-  /// many at most, 64 bytes each, and as many again for a moment; older ones need two bytes each. More: faster by a
-  /// little after very many ids. Fewer: less memory. At least 1,000.
-  std::size_t ids_in_memory = 512 << 10;
+  /// A consumer's newest ids are also held in memory, where a copy is recognised without a look into the file. About
+  /// this many (by default 32 MiB; 64 to 128 bytes an id), and as many again for a moment; older ones need two bytes
+  /// each. More: faster by a little after very many ids. Fewer: less memory. At least 1,000.
+  std::size_t ids_in_memory = 500'000;
 
   /// SQLite's page cache.
   std::size_t cache_bytes = 64 << 20;
