@@ -207,7 +207,11 @@ TEST_F(OutboxStore, a_file_without_the_tables_gets_them) {
   ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(handle,
                          "DROP TABLE idem_outbox; DROP TABLE idem_outbox_destination; DROP TABLE idem_outbox_parked; "
-                         "DROP TABLE idem_claim; UPDATE idem_store SET schema_version = 1",
+                         "DROP TABLE idem_claim; DROP TABLE idem_id_run; UPDATE idem_store SET schema_version = 1; "
+                         "CREATE TABLE ids (key BLOB NOT NULL PRIMARY KEY, fingerprint INTEGER NOT NULL, "
+                         "state INTEGER NOT NULL) STRICT, WITHOUT ROWID; "
+                         "INSERT INTO ids SELECT substr(ids, 1, 16), 1, 1 FROM idem_ids_1; "
+                         "DROP TABLE idem_ids_1; ALTER TABLE ids RENAME TO idem_ids_1",
                          nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(handle);
