@@ -2,7 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -13,14 +15,6 @@
 
 namespace idem::sqlite {
 namespace {
-
-constexpr std::size_t rows_at_once = 32;
-
-std::string insert_statement(std::size_t rows) {
-  std::string sql = "INSERT INTO idem_outbox (number, destination, id, key, payload, headers) VALUES ";
-  for (std::size_t i = 0; i < rows; ++i) sql += i == 0 ? "(?, ?, ?, ?, ?, ?)" : ", (?, ?, ?, ?, ?, ?)";
-  return sql;
-}
 
 /// id, whether it is a blob, key, payload, headers, from this column on.
 OutgoingMessage message_of(const Row& row, int first) {
@@ -36,29 +30,36 @@ OutgoingMessage message_of(const Row& row, int first) {
 
 Outbox::Outbox(Writer& writer)
     : writer_(writer),
-      insert_(writer.connection(), insert_statement(1)),
-      insert_many_(writer.connection(), insert_statement(rows_at_once)),
-      remove_(writer.connection(), "DELETE FROM idem_outbox WHERE number = ?"),
+      insert_(writer.connection(), "INSERT INTO idem_outbox (number, destination, messages, pack) VALUES (?, ?, ?, ?)"),
+      delete_(writer.connection(), "DELETE FROM idem_outbox WHERE number = ?"),
+      mark_(writer.connection(), "INSERT OR REPLACE INTO idem_outbox_marks (number, marked, bits) VALUES (?, ?, ?)"),
+      unmark_(writer.connection(), "DELETE FROM idem_outbox_marks WHERE number = ?"),
       park_(writer.connection(),
             "INSERT INTO idem_outbox_parked (number, destination, id, key, payload, headers, why, parked_at) "
-            "SELECT number, name, id, key, payload, headers, ?, ? FROM idem_outbox JOIN idem_outbox_destination USING "
-            "(destination) WHERE number = ?"),
+            "SELECT ?, name, ?, ?, ?, ?, ?, ? FROM idem_outbox JOIN idem_outbox_destination USING (destination) "
+            "WHERE number = ?"),
+      find_pack_(writer.connection(),
+                 "SELECT number, messages FROM idem_outbox WHERE number <= ? ORDER BY number DESC LIMIT 1"),
+      find_marks_(writer.connection(),
+                  "SELECT messages, bits FROM idem_outbox LEFT JOIN idem_outbox_marks USING (number) WHERE number = ?"),
+      body_(writer.connection(), "SELECT pack FROM idem_outbox WHERE number = ?"),
       last_number_(last_number()),
       reader_(writer.database().settings_of_reader()),
       read_(reader_,
-            "SELECT number, id, typeof(id) = 'blob', key, payload, headers FROM idem_outbox WHERE number > ? AND "
-            "destination = (SELECT destination FROM idem_outbox_destination WHERE name = ?) ORDER BY number LIMIT ?"),
+            "SELECT number, messages, pack, bits FROM idem_outbox LEFT JOIN idem_outbox_marks USING (number) WHERE "
+            "destination = (SELECT destination FROM idem_outbox_destination WHERE name = ?2) AND "
+            "number >= coalesce((SELECT max(number) FROM idem_outbox WHERE number <= ?1 + 1), 0) ORDER BY number"),
       parked_(reader_,
               "SELECT number, destination, id, typeof(id) = 'blob', key, payload, headers, why, parked_at "
               "FROM idem_outbox_parked WHERE number > ? ORDER BY number LIMIT ?"),
       waiting_(reader_,
-               "SELECT name, count(*) FROM idem_outbox JOIN idem_outbox_destination USING (destination) "
-               "GROUP BY name") {}
+               "SELECT name, sum(messages - coalesce(marked, 0)) FROM idem_outbox JOIN idem_outbox_destination USING "
+               "(destination) LEFT JOIN idem_outbox_marks USING (number) GROUP BY name") {}
 
 // Parked ones count: a number names a row for people, too.
 std::int64_t Outbox::last_number() {
   Statement last(writer_.connection(),
-                 "SELECT max(coalesce((SELECT max(number) FROM idem_outbox), 0), "
+                 "SELECT max(coalesce((SELECT max(number + messages - 1) FROM idem_outbox), 0), "
                  "coalesce((SELECT max(number) FROM idem_outbox_parked), 0))");
   auto rows = last.rows();
   rows.next();
@@ -114,13 +115,15 @@ std::string Outbox::insert_into(Outbox* outbox, std::string_view destination, Ou
 
 std::string Outbox::insert(std::string_view destination, OutgoingMessage message) {
   const std::int64_t to = will_be_written(destination);
-  Pending& row = pending_.emplace_back();
-  row.to = to;
-  if (message.id.empty()) row.made = ids_.next();
-  std::string id = row.made ? publish::text_of_uuid(publish::bytes_of(*row.made)) : message.id;
-  row.message = std::move(message);
-  pending_bytes_ += row.message.size();
+  std::optional<publish::Uuid> made;
+  if (message.id.empty()) made = ids_.next();
+  Pack& pack = pack_for(to);
+  pending_bytes_ -= pack.body.size();
+  append_to_pack(pack.body, made, message);
+  ++pack.messages;
+  pending_bytes_ += pack.body.size();
   writer_.group().take_part(*this);
+  std::string id = made ? publish::text_of_uuid(publish::bytes_of(*made)) : std::move(message.id);
   (void)IDEM_FAILPOINT("outbox.inserted");
   return id;
 }
@@ -138,68 +141,126 @@ std::int64_t Outbox::will_be_written(std::string_view destination) {
                          (names.empty() ? "none" : names));
 }
 
+Outbox::Pack& Outbox::pack_for(std::int64_t destination) {
+  const auto last = std::find_if(packs_.rbegin(), packs_.rend(), [&](const Pack& p) { return p.to == destination; });
+  if (last != packs_.rend() && last->body.size() < largest_pack) return *last;
+  Pack& pack = packs_.emplace_back();
+  pack.to = destination;
+  return pack;
+}
+
+// --- what was sent -------------------------------------------------------------------------------------------------
+
+std::optional<std::int64_t> Outbox::pack_of(std::int64_t number) {
+  const auto after = marks_.upper_bound(number);
+  if (after != marks_.begin()) {
+    const auto& [pack, marks] = *std::prev(after);
+    if (number - pack < static_cast<std::int64_t>(marks.messages())) return pack;
+  }
+  auto rows = find_pack_.rows(number);
+  if (!rows.next() || number - rows.integer(0) >= rows.integer(1)) return std::nullopt;
+  return rows.integer(0);
+}
+
+PackMarks& Outbox::marks_of(std::int64_t pack) {
+  if (const auto known = marks_.find(pack); known != marks_.end()) return known->second;
+  auto rows = find_marks_.rows(pack);
+  rows.next();
+  return marks_.try_emplace(pack, static_cast<std::size_t>(rows.integer(0)), rows.text(1)).first->second;
+}
+
+void Outbox::write_marks(std::int64_t pack, const PackMarks& marks) {
+  if (!marks.all()) return mark_.run(pack, marks.count(), Blob{marks.bits()});
+  delete_.run(pack);
+  unmark_.run(pack);
+}
+
 void Outbox::remove(std::span<const std::int64_t> numbers) {
   Writer::Hold hold(writer_);
-  to_remove_.insert(to_remove_.end(), numbers.begin(), numbers.end());
+  try {
+    for (const std::int64_t number : numbers) {
+      const auto pack = pack_of(number);
+      if (pack && marks_of(*pack).mark(static_cast<std::size_t>(number - *pack))) to_write_.insert(*pack);
+    }
+  } catch (const SqlError& e) {
+    throw writer_.database().store_error(e);
+  }
+  if (to_write_.empty()) return;
   writer_.group().take_part(*this);
   writer_.commit_soon();
 }
 
 void Outbox::park(std::int64_t number, const std::string& why) {
   Writer::Hold hold(writer_);
+  std::optional<std::int64_t> pack;
+  std::optional<PackMarks> marks;
   writer_.run_alone([&] {
-    park_.run(why, milliseconds(now()), number);
-    remove_.run(number);
+    pack = pack_of(number);
+    if (!pack) return;
+    marks = marks_of(*pack);
+    if (!marks->mark(static_cast<std::size_t>(number - *pack))) return;
+    const OutgoingMessage message = message_in(*pack, number);
+    const std::string headers = encode_headers(message.headers);
+    park_.run(number, message.id, blob(message.key), blob(message.payload),
+              headers.empty() ? Value(nullptr) : Value(Blob{headers}), why, milliseconds(now()), *pack);
+    write_marks(*pack, *marks);
   });
+  if (!pack) return;
+  to_write_.erase(*pack);
+  if (marks->all()) marks_.erase(*pack);
+  else marks_.insert_or_assign(*pack, std::move(*marks));
+}
+
+OutgoingMessage Outbox::message_in(std::int64_t pack, std::int64_t number) {
+  auto rows = body_.rows(pack);
+  rows.next();
+  PackReader messages(rows.text(0));
+  for (; pack < number; ++pack) messages.skip();
+  return messages.take();
 }
 
 // --- as Participant ------------------------------------------------------------------------------------------------
 
-// Just before COMMIT, all in a row: several times cheaper than one by one between the statements of handlers. Numbers are
-// given here, so their order is the order of commit.
+// Numbers are given here, so their order is the order of commit.
 void Outbox::write() {
   std::int64_t number = last_number_;
-  std::size_t next = 0;
-  const auto write_with = [&](Statement& insert, std::size_t rows) {
-    std::vector<std::string> headers;  // bound, not copied
-    headers.reserve(rows);
-    int parameter = 0;
-    for (const std::size_t end = next + rows; next < end; ++next) {
-      const Pending& row = pending_[next];
-      headers.push_back(encode_headers(row.message.headers));
-      insert.bind(++parameter, ++number);
-      insert.bind(++parameter, row.to);
-      insert.bind(++parameter,
-                  row.made ? Value(Blob{publish::bytes_of(*row.made)}) : Value(std::string_view(row.message.id)));
-      insert.bind(++parameter, blob(row.message.key));
-      insert.bind(++parameter, blob(row.message.payload));
-      insert.bind(++parameter, headers.back().empty() ? Value(nullptr) : Value(Blob{headers.back()}));
-    }
-    insert.run_bound();
-  };
-  while (pending_.size() - next >= rows_at_once) write_with(insert_many_, rows_at_once);
-  while (next < pending_.size()) write_with(insert_, 1);
+  for (const Pack& pack : packs_) {
+    if (pack.messages == 0) continue;
+    insert_.run(number + 1, pack.to, pack.messages, Blob{pack.body});
+    number += pack.messages;
+  }
   written_up_to_ = number;
-  for (const std::int64_t sent : to_remove_) remove_.run(sent);
+  for (const std::int64_t pack : to_write_) write_marks(pack, marks_.at(pack));
 }
 
-void Outbox::keep() { kept_ = pending_.size(); }
+void Outbox::keep() {
+  for (Pack& pack : packs_) {
+    pack.kept_messages = pack.messages;
+    pack.kept_bytes = pack.body.size();
+  }
+}
 
 void Outbox::take_back() noexcept {
-  for (std::size_t i = kept_; i < pending_.size(); ++i) pending_bytes_ -= pending_[i].message.size();
-  pending_.resize(kept_);
+  pending_bytes_ = 0;
+  for (Pack& pack : packs_) {
+    pack.messages = pack.kept_messages;
+    pack.body.resize(pack.kept_bytes);
+    pending_bytes_ += pack.kept_bytes;
+  }
 }
 
 void Outbox::committed() noexcept {
   last_number_ = written_up_to_;
-  to_remove_.clear();
+  for (const std::int64_t pack : to_write_)
+    if (marks_.at(pack).all()) marks_.erase(pack);
+  to_write_.clear();
   forget_pending();
   std::lock_guard lock(known_mutex_);
   for (auto& [name, known] : known_)
     if (std::exchange(known.written, false) && known.on_commit) known.on_commit();
 }
 
-// What was to be removed goes with the next group that has to do with the outbox.
+// What was marked is written with the next group that has to do with the outbox.
 void Outbox::lost() noexcept {
   forget_pending();
   std::lock_guard lock(known_mutex_);
@@ -207,8 +268,8 @@ void Outbox::lost() noexcept {
 }
 
 void Outbox::forget_pending() noexcept {
-  pending_.clear();
-  pending_bytes_ = kept_ = 0;
+  packs_.clear();
+  pending_bytes_ = 0;
 }
 
 // --- reading -------------------------------------------------------------------------------------------------------
@@ -235,12 +296,23 @@ std::vector<OutboxTable::Row> Outbox::read(const std::string& destination, std::
                                            std::size_t bytes) {
   return reading([&] {
     std::vector<OutboxTable::Row> found;
-    auto rows = read_.rows(after, destination, messages);
-    for (std::size_t taken = 0; (found.empty() || taken < bytes) && rows.next();) {
-      OutboxTable::Row row{rows.integer(0), message_of(rows, 1)};
-      taken += row.message.size();
-      if (taken > bytes && !found.empty()) break;
-      found.push_back(std::move(row));
+    std::size_t taken = 0;
+    for (auto rows = read_.rows(after, destination); rows.next();) {
+      const std::int64_t first = rows.integer(0);
+      const PackMarks marks(static_cast<std::size_t>(rows.integer(1)), rows.text(3));
+      PackReader pack(rows.text(2));
+      for (std::size_t i = 0; i < marks.messages(); ++i) {
+        const std::int64_t number = first + static_cast<std::int64_t>(i);
+        if (number <= after || marks.marked(i)) {
+          pack.skip();
+          continue;
+        }
+        OutboxTable::Row row{number, pack.take()};
+        taken += row.message.size();
+        if (taken > bytes && !found.empty()) return found;
+        found.push_back(std::move(row));
+        if (found.size() == messages) return found;
+      }
     }
     return found;
   });

@@ -1,8 +1,9 @@
 // The rows that wait to be sent, and those that never will be.
 //
-// What a handler publishes waits in memory and is written just before COMMIT, in the transaction of its effect. Relays
-// read through a connection of their own, which sees what is committed and nothing else. The one writer numbers rows, so
-// the order of numbers is the order of commit. Rows that were sent are deleted with whatever group commits next.
+// What a handler publishes waits in memory, packed, and is written just before COMMIT, in the transaction of its effect.
+// Relays read through a connection of their own, which sees what is committed and nothing else. The one writer numbers
+// messages, so the order of numbers is the order of commit. What was sent is marked with whatever group commits next; a
+// pack of which all is marked is deleted.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +22,7 @@
 #include "publishers/message_id.h"
 #include "sqlite/connection.h"
 #include "sqlite/group.h"
+#include "sqlite/outbox_pack.h"
 
 namespace idem::sqlite {
 
@@ -50,16 +53,19 @@ class Outbox final : public OutboxTable, private Participant {
 
  private:
   static constexpr std::size_t most_pending_bytes = 8 << 20;
-  struct Pending {
-    std::int64_t to = 0;
-    std::optional<publish::Uuid> made;  ///< the id, if it is ours; message.id is empty then
-    OutgoingMessage message;
+  static constexpr std::size_t largest_pack = 256 << 10;  ///< but for its last message
+  /// Of the open group.
+  struct Pack {
+    std::int64_t to = 0, messages = 0;
+    std::string body;
+    std::int64_t kept_messages = 0;  ///< so many of them, and bytes, belong to the group for good
+    std::size_t kept_bytes = 0;
   };
 
   struct Known {
     std::int64_t number = 0;          ///< in the table of destinations
     std::function<void()> on_commit;  ///< empty: closed
-    bool written = false;             ///< rows of it are in the open group
+    bool written = false;             ///< messages for it are in the open group
   };
 
   std::string insert(std::string_view destination, OutgoingMessage message);
@@ -70,6 +76,12 @@ class Outbox final : public OutboxTable, private Participant {
   void committed() noexcept override;
   void lost() noexcept override;
   void forget_pending() noexcept;
+  Pack& pack_for(std::int64_t destination);
+  /// Of the row that has this message; nullopt: it is not there.
+  std::optional<std::int64_t> pack_of(std::int64_t number);
+  PackMarks& marks_of(std::int64_t pack);
+  void write_marks(std::int64_t pack, const PackMarks& marks);
+  OutgoingMessage message_in(std::int64_t pack, std::int64_t number);
   std::int64_t last_number();
   std::int64_t number_of(const std::string& destination);
   template <class Work>
@@ -81,12 +93,12 @@ class Outbox final : public OutboxTable, private Participant {
 
   // --- under the write turn
   publish::MessageIds ids_;
-  Statement insert_, insert_many_, remove_, park_;
+  Statement insert_, delete_, mark_, unmark_, park_, find_pack_, find_marks_, body_;
   std::int64_t last_number_, written_up_to_ = 0;
-  std::vector<Pending> pending_;    ///< of the open group
-  std::size_t kept_ = 0;            ///< so many of them belong to it for good
+  std::vector<Pack> packs_;
   std::size_t pending_bytes_ = 0;
-  std::vector<std::int64_t> to_remove_;
+  std::map<std::int64_t, PackMarks> marks_;  ///< of packs of which something was sent, by their rows' numbers
+  std::set<std::int64_t> to_write_;          ///< whose marks have changed since a commit
 
   // --- guarded by reader_mutex_
   std::mutex reader_mutex_;

@@ -9,6 +9,7 @@
 
 #include "runtime/failpoint.h"
 #include "sqlite/id_migration.h"
+#include "sqlite/outbox_migration.h"
 
 namespace idem::sqlite {
 namespace {
@@ -145,7 +146,7 @@ void create(Connection& connection) {
   insert.run(hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids};
+constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

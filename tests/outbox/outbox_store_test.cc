@@ -6,6 +6,8 @@
 #include <idem/memory_source.h>
 #include <idem/runtime.h>
 
+#include "sqlite/connection.h"
+#include "sqlite/header_bytes.h"
 #include "sqlite/sqlite_fixture.h"
 
 namespace idem::test {
@@ -35,6 +37,11 @@ class OutboxStore : public SqliteTest {
     effect(tx, i.id);
     tx.publish("to", {.payload = i.id});
     return session_->finish(i.record, {});
+  }
+  std::int64_t count_packs() {
+    std::int64_t packs = -1;
+    store_->transact([&](Transaction& tx) { packs = *tx.query_value<std::int64_t>("SELECT count(*) FROM idem_outbox"); });
+    return packs;
   }
   /// A session is told once why a group that it had looked at was lost.
   void hear_of_the_loss() {
@@ -94,7 +101,7 @@ TEST_F(OutboxStore, the_tables_are_not_for_the_sql_of_handlers) {
   store_->transact([](Transaction& tx) {
     EXPECT_THROW(tx.exec("DELETE FROM idem_outbox"), TransactionError);
     tx.publish("to", {.payload = "x"});
-    EXPECT_THROW(tx.exec("UPDATE idem_outbox SET payload = 'y'"), TransactionError);
+    EXPECT_THROW(tx.exec("UPDATE idem_outbox SET pack = x'00'"), TransactionError);
   });
   EXPECT_EQ(payloads(), Names{"x"});
 }
@@ -198,6 +205,93 @@ TEST_F(OutboxStore, a_full_disk_takes_the_rows_with_their_group) {
   EXPECT_EQ(payloads(), Names{"a"});
 }
 
+TEST_F(OutboxStore, what_is_sent_of_a_pack_stays_sent_and_the_last_takes_the_pack_along) {
+  store_->transact([](Transaction& tx) {
+    for (const char* payload : {"a", "b", "c", "d"}) tx.publish("to", {.payload = payload});
+  });
+  const auto packed = rows();
+  ASSERT_EQ(packed.size(), 4u);
+  EXPECT_EQ(count_packs(), 1);
+  const auto remove = [&](std::size_t n) {
+    table().remove({&packed[n].number, 1});
+    store_->transact([](Transaction&) {});
+  };
+  remove(2);
+  remove(2);
+  EXPECT_EQ(payloads(), (Names{"a", "b", "d"}));
+  EXPECT_EQ(table().waiting().at("to"), 3u);
+  reopen();
+  open_destination();
+  remove(0);
+  EXPECT_EQ(payloads(), (Names{"b", "d"}));
+  table().park(packed[3].number, "why");
+  EXPECT_EQ(payloads(), Names{"b"});
+  EXPECT_EQ(rows(packed[0].number).size(), 1u);
+  EXPECT_EQ(rows(packed[1].number).size(), 0u);
+  EXPECT_EQ(table().parked(0, 10).at(0).message.payload, "d");
+  remove(1);
+  EXPECT_EQ(count_packs(), 0);
+  store_->transact([](Transaction& tx) { tx.publish("to", {.payload = "e"}); });
+  EXPECT_GT(rows().at(0).number, packed[3].number);
+}
+
+TEST_F(OutboxStore, a_pack_whose_last_message_is_parked_goes) {
+  store_->transact([](Transaction& tx) { tx.publish("to", {.payload = "a"}); });
+  const std::int64_t number = rows().at(0).number;
+  table().park(number, "why");
+  EXPECT_EQ(count_packs(), 0);
+  table().park(number, "again");
+  table().remove({&number, 1});
+  EXPECT_EQ(table().parked(0, 10).size(), 1u);
+}
+
+TEST_F(OutboxStore, a_pack_does_not_grow_without_end) {
+  const std::string large(200'000, 'x');
+  store_->transact([&](Transaction& tx) {
+    for (int i = 0; i < 5; ++i) tx.publish("to", {.payload = large + std::to_string(i)});
+  });
+  EXPECT_GT(count_packs(), 1);
+  const auto all = table().read("to", 0, 1'000, 100 << 20);
+  ASSERT_EQ(all.size(), 5u);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(*all[i].message.payload, large + std::to_string(i));
+}
+
+// Up to schema 4 every message was a row.
+TEST_F(OutboxStore, what_waits_in_an_older_file_is_sent) {
+  store_->transact([](Transaction& tx) {
+    tx.publish("to", {.key = "k", .payload = "given", .id = "id", .headers = {{"h", "v"}}});
+    tx.publish("to", {.payload = "made"});
+  });
+  const auto before = rows();
+  close();
+  {
+    sqlite::Connection connection({.path = path(), .cache_bytes = 1 << 20});
+    connection.exec(
+        "DROP TABLE idem_outbox; DROP TABLE idem_outbox_marks; UPDATE idem_store SET schema_version = 4;"
+        "CREATE TABLE idem_outbox (number INTEGER PRIMARY KEY, destination INTEGER NOT NULL, id ANY NOT NULL, key BLOB, "
+        "payload BLOB, headers BLOB) STRICT");
+    sqlite::Statement insert(connection, "INSERT INTO idem_outbox VALUES (?, 1, ?, ?, ?, ?)");
+    const std::string headers = sqlite::encode_headers(before[0].message.headers);
+    insert.run(before[0].number, "id", Blob{"k"}, Blob{"given"}, Blob{headers});
+    std::string uuid;
+    for (const char c : before[1].message.id)
+      if (c != '-') uuid += c;
+    connection.exec("INSERT INTO idem_outbox VALUES (" + std::to_string(before[1].number) + ", 1, x'" + uuid +
+                    "', NULL, x'6d616465', NULL)");
+  }
+  open();
+  open_destination();
+  const auto after = rows();
+  ASSERT_EQ(after.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(after[i].number, before[i].number);
+    EXPECT_EQ(after[i].message.id, before[i].message.id);
+    EXPECT_EQ(after[i].message.key, before[i].message.key);
+    EXPECT_EQ(after[i].message.payload, before[i].message.payload);
+    EXPECT_EQ(after[i].message.headers, before[i].message.headers);
+  }
+}
+
 // A file that was made before there was an outbox.
 TEST_F(OutboxStore, a_file_without_the_tables_gets_them) {
   run_and_publish(item("kept"));
@@ -207,7 +301,7 @@ TEST_F(OutboxStore, a_file_without_the_tables_gets_them) {
   ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(handle,
                          "DROP TABLE idem_outbox; DROP TABLE idem_outbox_destination; DROP TABLE idem_outbox_parked; "
-                         "DROP TABLE idem_claim; DROP TABLE idem_id_run; UPDATE idem_store SET schema_version = 1; "
+                         "DROP TABLE idem_outbox_marks; DROP TABLE idem_claim; DROP TABLE idem_id_run; UPDATE idem_store SET schema_version = 1; "
                          "CREATE TABLE ids (key BLOB NOT NULL PRIMARY KEY, fingerprint INTEGER NOT NULL, "
                          "state INTEGER NOT NULL) STRICT, WITHOUT ROWID; "
                          "INSERT INTO ids SELECT substr(ids, 1, 16), 1, 1 FROM idem_ids_1; "
