@@ -1,5 +1,8 @@
 #include "core/idempotency_key.h"
 
+#include <span>
+
+#include "core/hex.h"
 #include "core/sha256.h"
 
 namespace idem::core {
@@ -9,11 +12,8 @@ std::string idempotency_key(std::string_view consumer, std::string_view id) {
   std::string text = std::to_string(consumer.size()) + ' ';
   text += consumer;
   text += id;
-  static constexpr char digits[] = "0123456789abcdef";
   const auto digest = sha256(text);
-  std::string key;
-  for (std::size_t i = 0; i < 16; ++i) key += {digits[digest[i] >> 4], digits[digest[i] & 15]};
-  return key;
+  return hex(std::span(digest).first(16));
 }
 
 std::string id_of_position(const Message& message) {

@@ -117,6 +117,13 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
   }
 }
 
+void BatchRun::give_up_or_retry(const Outcome& outcome) {
+  const int attempts = item().attempts + 1;
+  if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::dead_letter, outcome.why(), attempts);
+  if (attempts >= policy_.attempts) return park(ParkReason::attempts_exhausted, outcome.why(), attempts);
+  fail(outcome.why(), outcome.delay());
+}
+
 void BatchRun::fail(std::string why, std::optional<std::chrono::milliseconds> delay) {
   item().why = std::move(why);
   item().delay = delay;

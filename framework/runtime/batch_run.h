@@ -58,7 +58,8 @@ class BatchRun {
   void cut_off();
   void finish(Conclusion::Kind kind);
   void park(ParkReason reason, std::string why, int attempts);
-  void fail(std::string why, std::optional<std::chrono::milliseconds> delay);
+  /// The outcome is not done, and nothing of the call remains in the store.
+  void give_up_or_retry(const Outcome& outcome);
   Session& session() { return session_; }
   const WorkerPolicy& policy() const { return policy_; }
   /// One of its lane was parked in this batch, which is not durable yet.
@@ -70,6 +71,7 @@ class BatchRun {
   void look_up();
   void handle();
   void advance();
+  void fail(std::string why, std::optional<std::chrono::milliseconds> delay);
   void hand_back_rest(core::Completion::Kind kind);
   bool lane_failed(const core::Delivery& delivery) const;
   core::Delivery& item() { return *batch_->items[todo_.back()]; }

@@ -1,11 +1,11 @@
 #include "runtime/external_run.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "core/idempotency_key.h"
 #include "core/mutant.h"
 #include "runtime/failpoint.h"
+#include "runtime/guarded.h"
 
 namespace idem::runtime {
 
@@ -13,22 +13,6 @@ using core::Completion;
 using core::Mutant;
 using core::mutated;
 using core::Verdict;
-
-namespace {
-
-/// What the handler says, or why it could not.
-template <class Call>
-Outcome guarded(Call call) {
-  try {
-    return call();
-  } catch (const std::exception& e) {
-    return retry(e.what());
-  } catch (...) {
-    return retry("the handler threw something that is not a std::exception");
-  }
-}
-
-}  // namespace
 
 void ExternalRun::start_batch(const core::Batch& batch) {
   claiming_.clear();
@@ -68,44 +52,32 @@ void ExternalRun::call(core::Delivery& d) {
   std::string key = core::idempotency_key(policy().consumer, own_id.empty() ? d.message.id : own_id);
   if (mutated(Mutant::key_of_attempt)) key += std::to_string(d.attempts);
   Attempt attempt{key, d.attempts + 1, d.maybe_called};
-  Outcome outcome = guarded([&] {
-    if (!attempt.maybe_executed) return done();
-    switch (handler_.resolve(d.message, attempt)) {
-      case Resolution::executed:
-        d.executed = true;
-        break;
-      case Resolution::not_executed:
-        attempt.maybe_executed = false;
-        break;
-      case Resolution::unknown:
-        if (policy().on_unresolved == OnUnresolved::park)
-          return dead_letter("an earlier call may have been made, and nobody can say whether it was");
-    }
-    return done();
-  });
-  if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::unresolved, outcome.why(), d.attempts);
-  if (outcome.kind() == Outcome::Kind::done && !d.executed) {
-    d.maybe_called = true;
-    (void)IDEM_FAILPOINT("worker.handler_enter");
-    outcome = guarded([&] { return handler_.handle(d.message, attempt); });
-    (void)IDEM_FAILPOINT("worker.handler_return");
+  if (attempt.maybe_executed) {
+    Resolution earlier = Resolution::unknown;
+    Outcome asked = guarded([&] {
+      earlier = handler_.resolve(d.message, attempt);
+      return done();
+    });
+    if (asked.kind() != Outcome::Kind::done || earlier == Resolution::executed) return await_conclusion(std::move(asked));
+    if (earlier == Resolution::unknown && policy().on_unresolved == OnUnresolved::park)
+      return park(ParkReason::unresolved, "an earlier call may have been made, and nobody can say whether it was",
+                  d.attempts);
+    attempt.maybe_executed = earlier == Resolution::unknown;
   }
+  d.maybe_called = true;
+  (void)IDEM_FAILPOINT("worker.handler_enter");
+  Outcome outcome = guarded([&] { return handler_.handle(d.message, attempt); });
+  (void)IDEM_FAILPOINT("worker.handler_return");
   await_conclusion(std::move(outcome));
 }
 
 void ExternalRun::conclude(core::Delivery& d, Outcome outcome) {
-  switch (outcome.kind()) {
-    case Outcome::Kind::done:
-      d.executed = true;
-      return complete(d);
-    case Outcome::Kind::dead_letter:
-      return park(ParkReason::dead_letter, outcome.why(), d.attempts + 1);
-    case Outcome::Kind::retry:
-      if (d.attempts + 1 >= policy().attempts)
-        return park(ParkReason::attempts_exhausted, outcome.why(), d.attempts + 1);
-      if (mutated(Mutant::failed_call_unsaid)) d.maybe_called = false;
-      return fail(outcome.why(), outcome.delay());
+  if (outcome.kind() == Outcome::Kind::done) {
+    d.executed = true;
+    return complete(d);
   }
+  if (mutated(Mutant::failed_call_unsaid)) d.maybe_called = false;
+  give_up_or_retry(outcome);
 }
 
 void ExternalRun::complete(core::Delivery& d) {

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "core/delivery.h"
+#include "core/id_map.h"
 
 namespace idem::runtime {
 
@@ -20,13 +21,10 @@ class IdsInHand : public std::enable_shared_from_this<IdsInHand> {
   std::shared_ptr<void> take(const IdKey& id);
 
  private:
-  struct Half {
-    std::size_t operator()(const IdKey& id) const { return id.low; }
-  };
   void put_back(const IdKey& id);
 
   std::mutex mutex_;
-  std::unordered_set<IdKey, Half> taken_;
+  std::unordered_set<IdKey, core::IdKeyHash> taken_;
 };
 
 /// Takes what the batch's deliveries have not yet in hand (Delivery::in_hand). In the order of each lane, and nothing

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <random>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "runtime/log.h"
@@ -116,23 +118,15 @@ struct Runtime::Impl {
   struct Job {
     Source* source;
     TransactionalStore* store;
-    // One of the four:
-    Handler* handler = nullptr;
-    HandlerFactory factory = nullptr;
-    ExternalHandler* external_handler = nullptr;
-    ExternalHandlerFactory external_factory = nullptr;
+    bool external;
+    std::function<runtime::Callee()> next_callee;  // whom the next worker calls; keeps what its factory made
     // While running:
     std::shared_ptr<Ledger> ledger;
-    std::vector<std::unique_ptr<Handler>> own_handlers;
-    std::vector<std::unique_ptr<ExternalHandler>> own_external_handlers;
     std::unique_ptr<runtime::WorkerPool> workers;
     std::unique_ptr<runtime::Pipeline> pipeline;
     Exit exit{};
     bool abandoned = false;
     Counters counters;  // guarded by Impl::mutex
-
-    bool external() const { return external_handler || external_factory; }
-    runtime::Callee next_callee();
   };
 
   RuntimeOptions options;
@@ -158,6 +152,8 @@ struct Runtime::Impl {
     return ids_in_hand.emplace_back(&ledger, std::make_shared<runtime::IdsInHand>()).second;
   }
 
+  template <class Called>
+  void add(Source& source, TransactionalStore& store, Called* handler, std::function<std::unique_ptr<Called>()> factory);
   void look_at_outbox(TransactionalStore& store);
   void prepare(const std::shared_ptr<Job>& job);
   void run(Job& job, Until until);
@@ -165,16 +161,6 @@ struct Runtime::Impl {
   void report(Job& job, std::uint64_t& last_received);
   Exit run_all(Until until);
 };
-
-runtime::Callee Runtime::Impl::Job::next_callee() {
-  const auto made = [](auto& own, const auto& make) {
-    own.push_back(make());
-    if (!own.back()) throw std::invalid_argument("idem: the handler factory returned no handler");
-    return own.back().get();
-  };
-  if (external()) return {.external = external_factory ? made(own_external_handlers, external_factory) : external_handler};
-  return {.handler = factory ? made(own_handlers, factory) : handler};
-}
 
 void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
   OutboxTable* outbox = store.outbox();
@@ -203,7 +189,7 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{
       *job.source, *job.ledger, job.store->traits(), *job.workers, clock, options, workers(), std::random_device{}(),
-      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }, job.external()});
+      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }, job.external});
 }
 
 // The I/O thread of one source.
@@ -283,42 +269,39 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>()) {
 
 Runtime::~Runtime() = default;
 
-namespace {
-
-void check_identity(const RuntimeOptions& options, const Source& source) {
+template <class Called>
+void Runtime::Impl::add(Source& source, TransactionalStore& store, Called* handler,
+                        std::function<std::unique_ptr<Called>()> factory) {
+  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
   if (options.identity.kind() == Identity::Kind::position && !source.traits().stable_positions)
     throw std::invalid_argument("idem: " + source.traits().name +
                                 " has no stable positions, so id_from_position() cannot tell a copy from a new message; "
                                 "use id_from_header() or id_from()");
+  constexpr bool external = std::is_same_v<Called, ExternalHandler>;
+  if (external && options.claims == Claims::durable && !store.traits().claims)
+    throw std::invalid_argument("idem: " + store.traits().name +
+                                " keeps no claims, so a call that is repeated after a crash could not say so; use "
+                                "another store, or Claims::in_memory and do without");
+  auto job = std::make_shared<Job>();
+  job->source = &source;
+  job->store = &store;
+  job->external = external;
+  job->next_callee = [handler, factory = std::move(factory), own = std::vector<std::shared_ptr<Called>>()]() mutable {
+    if (!factory) return runtime::Callee(*handler);
+    own.push_back(factory());
+    if (!own.back()) throw std::invalid_argument("idem: the handler factory returned no handler");
+    return runtime::Callee(*own.back());
+  };
+  jobs.push_back(std::move(job));
 }
 
-}  // namespace
-
 void Runtime::add_pipeline(Source& source, Store& store, Handler* handler, HandlerFactory factory) {
-  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
-  check_identity(impl_->options, source);
-  auto job = std::make_shared<Impl::Job>();
-  job->source = &source;
-  job->store = &dynamic_cast<TransactionalStore&>(store);
-  job->handler = handler;
-  job->factory = std::move(factory);
-  impl_->jobs.push_back(std::move(job));
+  impl_->add(source, dynamic_cast<TransactionalStore&>(store), handler, std::move(factory));
 }
 
 void Runtime::add_external(Source& source, TransactionalStore& store, ExternalHandler* handler,
                            ExternalHandlerFactory factory) {
-  if (!handler && !factory) throw std::invalid_argument("idem: Runtime::add() got an empty handler factory");
-  check_identity(impl_->options, source);
-  if (impl_->options.claims == Claims::durable && !store.traits().claims)
-    throw std::invalid_argument("idem: " + store.traits().name +
-                                " keeps no claims, so a call that is repeated after a crash could not say so; use "
-                                "another store, or Claims::in_memory and do without");
-  auto job = std::make_shared<Impl::Job>();
-  job->source = &source;
-  job->store = &store;
-  job->external_handler = handler;
-  job->external_factory = std::move(factory);
-  impl_->jobs.push_back(std::move(job));
+  impl_->add(source, store, handler, std::move(factory));
 }
 
 Exit Runtime::run() { return impl_->run_all(Until::stopped); }

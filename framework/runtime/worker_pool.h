@@ -20,6 +20,8 @@ namespace idem::runtime {
 
 /// Who a worker calls: one of the two.
 struct Callee {
+  explicit Callee(Handler& h) : handler(&h) {}
+  explicit Callee(ExternalHandler& h) : external(&h) {}
   Handler* handler = nullptr;
   ExternalHandler* external = nullptr;
 };

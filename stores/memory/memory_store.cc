@@ -74,13 +74,10 @@ class MemorySession final : public Session {
 
   void look_up(std::span<const Record* const> records, std::span<Seen> seen) override {
     std::lock_guard turn(shared_->turn);
-    constexpr std::size_t window = 32;  // ids whose memory is fetched at once
-    for (std::size_t begin = 0; begin < records.size(); begin += window) {
-      const std::size_t end = std::min(begin + window, records.size());
-      for (std::size_t i = begin; i < end; ++i)
-        if (records[i]->id) consumer_->prefetch(*records[i]->id);
-      for (std::size_t i = begin; i < end; ++i) seen[i] = consumer_->judge(*records[i]);
-    }
+    const auto fetch = [&](std::size_t i) {
+      if (records[i]->id) consumer_->prefetch(*records[i]->id);
+    };
+    core::fetched_ahead(records.size(), fetch, [&](std::size_t i) { seen[i] = consumer_->judge(*records[i]); });
   }
 
   Transaction& begin(const Record&) override {

@@ -1,5 +1,7 @@
 #include "sqlite/id_filter.h"
 
+#include <sqlite3.h>
+
 #include "sqlite/connection.h"
 #include "sqlite/key_bytes.h"
 
@@ -9,7 +11,6 @@ namespace {
 constexpr std::size_t bits_per_id = 12;
 constexpr std::size_t bits_per_block = 512;
 constexpr std::size_t bytes_per_block = bits_per_block / 8;
-constexpr int sqlite_corrupt = 11;
 
 // Nine bits at a time of the key's upper half pick bits in a block.
 template <class Visit>
@@ -26,7 +27,7 @@ IdFilter::IdFilter(std::size_t ids) : blocks_(ids * bits_per_id / bits_per_block
 
 IdFilter::IdFilter(std::string_view bytes) {
   if (bytes.empty() || bytes.size() % bytes_per_block != 0)
-    throw SqlError(sqlite_corrupt, "the filter of a run of ids is damaged");
+    throw SqlError(SQLITE_CORRUPT, "the filter of a run of ids is damaged");
   blocks_.resize(bytes.size() / bytes_per_block);
   for (Block& block : blocks_)
     for (std::uint64_t& word : block) {

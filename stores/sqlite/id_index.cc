@@ -1,7 +1,6 @@
 #include "sqlite/id_index.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "runtime/failpoint.h"
 
@@ -12,8 +11,6 @@ namespace {
 constexpr std::size_t sealed_for_each_added = 2;
 constexpr std::size_t least_sealed = 256;
 constexpr std::int64_t rows_erased = 4;
-
-constexpr std::size_t window = 32;  // keys whose memory is fetched at once
 
 }  // namespace
 
@@ -64,16 +61,14 @@ std::optional<std::uint64_t> IdIndex::Generation::find(const IdKey& key, Moment 
 // --- Looking up and adding ------------------------------------------------------------------------------------------
 
 void IdIndex::find(std::span<const IdKey> keys, std::span<std::optional<std::uint64_t>> fingerprints) {
-  for (std::size_t begin = 0; begin < keys.size(); begin += window) {
-    const std::size_t end = std::min(begin + window, keys.size());
-    for (std::size_t i = begin; i < end; ++i)
-      for (const Generation& generation : generations_) generation.prefetch(keys[i]);
-    for (std::size_t i = begin; i < end; ++i) {
-      if (const std::uint64_t* added = added_by_key_.find(keys[i])) fingerprints[i] = *added;
-      for (auto g = generations_.begin(); g != generations_.end() && !fingerprints[i]; ++g)
-        fingerprints[i] = g->find(keys[i], before_all);
-    }
-  }
+  const auto fetch = [&](std::size_t i) {
+    for (const Generation& generation : generations_) generation.prefetch(keys[i]);
+  };
+  core::fetched_ahead(keys.size(), fetch, [&](std::size_t i) {
+    if (const std::uint64_t* added = added_by_key_.find(keys[i])) fingerprints[i] = *added;
+    for (auto g = generations_.begin(); g != generations_.end() && !fingerprints[i]; ++g)
+      fingerprints[i] = g->find(keys[i], before_all);
+  });
 }
 
 bool IdIndex::knows(const IdKey& key, Moment then) {
@@ -156,7 +151,7 @@ void IdIndex::begin_seal() {
   for (Generation& g : generations_) {
     const bool full = g.set.size() >= (&g == &generations_.front() ? set_size_ : 1);
     if (!full) continue;
-    g.seal = std::make_unique<IdSeal>(std::exchange(g.set, {}), ++g.last_run, g.tail_end);
+    g.seal = std::make_unique<IdSeal>(g.set, ++g.last_run, g.tail_end);
     return;
   }
 }
@@ -165,7 +160,7 @@ void IdIndex::finish_seals() {
   for (Generation& g : generations_) {
     if (!g.seal || !g.seal->complete()) continue;
     const std::int64_t tail_begin = g.runs.empty() ? 0 : g.runs.front().sealed.tail_end;
-    g.runs.push_front({g.seal->take_run(), ++now_});
+    g.runs.push_front({g.seal->run(), ++now_});
     g.seal.reset();
     g.garbage.push_back({tail_begin, g.runs.front().sealed.tail_end});
   }

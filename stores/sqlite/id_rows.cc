@@ -1,6 +1,6 @@
 #include "sqlite/id_rows.h"
 
-#include <algorithm>
+#include <sqlite3.h>
 
 #include "sqlite/key_bytes.h"
 
@@ -8,7 +8,6 @@ namespace idem::sqlite {
 namespace {
 
 constexpr std::size_t ids_per_bucket = 128;
-constexpr int sqlite_corrupt = 11;
 
 IdKey key_at(std::string_view bytes, std::size_t index) { return key_of(bytes.substr(index * bytes_per_id)); }
 
@@ -25,7 +24,7 @@ IdEntry entry_at(std::string_view bytes, std::size_t index) {
 }
 
 std::optional<std::uint64_t> find_fingerprint(std::string_view bucket, const IdKey& key) {
-  if (bucket.size() % bytes_per_id != 0) throw SqlError(sqlite_corrupt, "a bucket of ids is damaged");
+  if (bucket.size() % bytes_per_id != 0) throw SqlError(SQLITE_CORRUPT, "a bucket of ids is damaged");
   std::size_t low = 0, high = bucket.size() / bytes_per_id;
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
@@ -66,7 +65,7 @@ void IdRows::erase(RowRange rows) { erase_.run(rows.from, rows.to); }
 
 std::optional<std::uint64_t> IdRows::find(std::int64_t number, const IdKey& key) {
   auto rows = find_.rows(number);
-  if (!rows.next()) throw SqlError(sqlite_corrupt, "a bucket of a run of ids is missing");
+  if (!rows.next()) throw SqlError(SQLITE_CORRUPT, "a bucket of a run of ids is missing");
   return find_fingerprint(rows.text(0), key);
 }
 

@@ -1,18 +1,19 @@
 #include "sqlite/id_seal.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "runtime/failpoint.h"
-#include "sqlite/key_bytes.h"
 
 namespace idem::sqlite {
 namespace {
 constexpr std::size_t sorted_at_once = 4'096;  // in less time than it takes to start a thread and to come back
 }
 
-IdSeal::IdSeal(IdSet ids, std::int64_t run, std::int64_t tail_end)
-    : ids_(std::move(ids)), run_(run), tail_end_(tail_end) {}
+// Only here is the set emptied: when there is memory for the seal. Ids that are nowhere would be new ones.
+IdSeal::IdSeal(IdSet& ids, std::int64_t run, std::int64_t tail_end) noexcept
+    : ids_(std::exchange(ids, {})), run_(run), tail_end_(tail_end) {}
 
 IdSeal::Sorted IdSeal::sort(const IdSet& ids, std::int64_t run, std::int64_t tail_end) {
   Sorted sorted{{run, buckets_for(ids.size()), tail_end, IdFilter(ids.size())}, {}};

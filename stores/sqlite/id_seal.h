@@ -20,8 +20,8 @@ using IdSet = core::IdMap<std::uint64_t>;
 
 class IdSeal {
  public:
-  /// `tail_end`: the first tail row that is not of these ids.
-  IdSeal(IdSet ids, std::int64_t run, std::int64_t tail_end);
+  /// Empties `ids`. `tail_end`: the first tail row that is not of these ids.
+  IdSeal(IdSet& ids, std::int64_t run, std::int64_t tail_end) noexcept;
   IdSeal(const IdSeal&) = delete;
   IdSeal& operator=(const IdSeal&) = delete;
 
@@ -34,9 +34,9 @@ class IdSeal {
   void committed() noexcept { written_durable_ = written_; }
   void lost() noexcept { written_ = written_durable_; }
 
-  /// All of it is durable; then the run, once.
+  /// All of it is durable; then the run.
   bool complete() const { return sorted_ && written_durable_ > sorted_->run.buckets; }
-  IdRows::SealedRun take_run() { return std::move(sorted_->run); }
+  const IdRows::SealedRun& run() const { return sorted_->run; }
 
  private:
   struct Sorted {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "core/hex.h"
 #include "runtime/failpoint.h"
 #include "sqlite/id_migration.h"
 #include "sqlite/outbox_migration.h"
@@ -19,13 +20,6 @@ std::array<std::uint8_t, 16> random_bytes() {
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     throw std::system_error(errno, std::generic_category(), "getrandom");
   return bytes;
-}
-
-std::string hex(const std::array<std::uint8_t, 16>& bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : bytes) text += {digits[byte >> 4], digits[byte & 15]};
-  return text;
 }
 
 // STRICT and BLOB NOT NULL: SQLite's loose types would make '1.0' equal 1, the text 'abc' differ from the blob
@@ -143,7 +137,7 @@ void create(Connection& connection) {
   connection.exec(tables_of_version_1);
   const HashKey key = random_bytes();
   Statement insert(connection, "INSERT INTO idem_store VALUES (1, 1, ?, ?, 0)");
-  insert.run(hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
+  insert.run(core::hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
 constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox};

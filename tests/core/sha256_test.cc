@@ -1,6 +1,8 @@
 // The examples of FIPS 180-4 and lengths around the ends of blocks.
 #include "core/sha256.h"
 
+#include "core/hex.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -8,12 +10,7 @@
 namespace idem::core {
 namespace {
 
-std::string hex_of(std::string_view text) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string hex;
-  for (const std::uint8_t byte : sha256(text)) hex += {digits[byte >> 4], digits[byte & 15]};
-  return hex;
-}
+std::string hex_of(std::string_view text) { return hex(sha256(text)); }
 
 TEST(Sha256, is_what_the_standard_says) {
   EXPECT_EQ(hex_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
