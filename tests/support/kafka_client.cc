@@ -2,10 +2,12 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <cstring>
 #include <set>
 #include <span>
 #include <stdexcept>
+#include <thread>
 
 namespace idem::test {
 namespace {
@@ -170,6 +172,14 @@ StoredRecord stored(const rd_kafka_message_t& message) {
   return record;
 }
 
+Watermarks query_watermarks(rd_kafka_t* client, const TopicPartition& partition) {
+  Watermarks result;
+  check(rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition, &result.low,
+                                         &result.high, answer_timeout_ms),
+        "watermarks of " + partition.topic);
+  return result;
+}
+
 }  // namespace
 
 KafkaClient::KafkaClient(std::string bootstrap, KafkaConfig producer_config)
@@ -212,12 +222,7 @@ std::vector<StoredRecord> KafkaClient::read_all(const std::string& topic, Isolat
 }
 
 Watermarks KafkaClient::watermarks(const TopicPartition& partition) {
-  auto client = make_producer(bootstrap_, {});
-  Watermarks result;
-  check(rd_kafka_query_watermark_offsets(client.get(), partition.topic.c_str(), partition.partition,
-                                         &result.low, &result.high, answer_timeout_ms),
-        "watermarks of " + partition.topic);
-  return result;
+  return query_watermarks(make_producer(bootstrap_, {}).get(), partition);
 }
 
 std::map<std::int32_t, CommittedOffset> KafkaClient::committed(const std::string& group,
@@ -250,7 +255,7 @@ void KafkaClient::commit(const std::string& group, const TopicPartition& partiti
 }
 
 KafkaTransaction::KafkaTransaction(const std::string& bootstrap, const std::string& transactional_id)
-    : producer_(make_producer(bootstrap, {{"transactional.id", transactional_id}})) {
+    : bootstrap_(bootstrap), producer_(make_producer(bootstrap, {{"transactional.id", transactional_id}})) {
   check(RdKafka<rd_kafka_error_t>(rd_kafka_init_transactions(producer_.get(), answer_timeout_ms)),
         "init transactions");
   check(RdKafka<rd_kafka_error_t>(rd_kafka_begin_transaction(producer_.get())), "begin transaction");
@@ -263,19 +268,30 @@ KafkaTransaction::~KafkaTransaction() {
 
 std::vector<Position> KafkaTransaction::produce(const std::string& topic,
                                                 const std::vector<Record>& records) {
-  return produce_all(producer_.get(), topic, records);
+  auto positions = produce_all(producer_.get(), topic, records);
+  for (const Position& position : positions) written_.insert({topic, position.partition});
+  return positions;
 }
 
-void KafkaTransaction::commit() {
-  open_ = false;
-  check(RdKafka<rd_kafka_error_t>(rd_kafka_commit_transaction(producer_.get(), answer_timeout_ms)),
-        "commit transaction");
-}
+void KafkaTransaction::commit() { end(rd_kafka_commit_transaction, "commit transaction"); }
 
-void KafkaTransaction::abort() {
+void KafkaTransaction::abort() { end(rd_kafka_abort_transaction, "abort transaction"); }
+
+void KafkaTransaction::end(rd_kafka_error_s* (*ask)(rd_kafka_s*, int), const std::string& what) {
   open_ = false;
-  check(RdKafka<rd_kafka_error_t>(rd_kafka_abort_transaction(producer_.get(), answer_timeout_ms)),
-        "abort transaction");
+  auto watcher = make_consumer(bootstrap_, "idem-test-watcher", {{"isolation.level", "read_uncommitted"}});
+  auto log_end = [&](const TopicPartition& partition) { return query_watermarks(watcher.get(), partition).high; };
+  std::map<TopicPartition, std::int64_t> before;
+  for (const TopicPartition& partition : written_) before[partition] = log_end(partition);
+  check(RdKafka<rd_kafka_error_t>(ask(producer_.get(), answer_timeout_ms)), what);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(answer_timeout_ms);
+  for (const auto& [partition, end] : before) {
+    while (log_end(partition) == end) {
+      if (std::chrono::steady_clock::now() > deadline)
+        throw std::runtime_error(what + ": no marker in " + partition.topic);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
 }
 
 }  // namespace idem::test

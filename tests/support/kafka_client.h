@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,7 +84,9 @@ class KafkaClient {
 
 // One transaction of a transactional producer. Records are on the broker when produce() returns, yet a
 // read_committed reader sees none of them before commit(), nor anything behind them while the transaction is
-// open. The destructor aborts what was not ended.
+// open. commit() and abort() return when the marker stands in each partition, so that a reader sees how it ended
+// (the broker answers before it writes the markers); nobody else may write there meanwhile. The destructor aborts
+// what was not ended.
 class KafkaTransaction {
  public:
   // Begins. A second transaction with the same id fences the first one off.
@@ -96,7 +99,11 @@ class KafkaTransaction {
   void abort();
 
  private:
+  void end(rd_kafka_error_s* (*ask)(rd_kafka_s*, int timeout_ms), const std::string& what);
+
+  const std::string bootstrap_;
   RdKafka<rd_kafka_s> producer_;
+  std::set<TopicPartition> written_;
   bool open_ = false;
 };
 
