@@ -14,10 +14,10 @@ std::uint64_t load(const void* from) {
   return word;
 }
 
-struct State {
+struct Sip {
   std::uint64_t v0, v1, v2, v3;
 
-  State(const HashKey& key, bool wide) {
+  Sip(const HashKey& key, bool wide) {
     const std::uint64_t k0 = load(key.data()), k1 = load(key.data() + 8);
     v0 = k0 ^ 0x736f6d6570736575u;
     v1 = k1 ^ 0x646f72616e646f6du;
@@ -58,14 +58,14 @@ struct State {
 }  // namespace
 
 std::uint64_t siphash64(const HashKey& key, std::string_view bytes) {
-  State state(key, false);
+  Sip state(key, false);
   state.absorb(bytes);
   state.v2 ^= 0xff;
   return state.digest();
 }
 
 IdKey siphash128(const HashKey& key, std::string_view bytes) {
-  State state(key, true);
+  Sip state(key, true);
   state.absorb(bytes);
   state.v2 ^= 0xee;
   IdKey id;

@@ -106,18 +106,17 @@ bool Outbox::is_open(const std::string& destination) const {
 
 // --- writing -------------------------------------------------------------------------------------------------------
 
-std::string Outbox::insert_into(Outbox* outbox, std::string_view destination, OutgoingMessage message) {
+std::string Outbox::insert_into(Outbox* outbox, std::string_view destination, OutgoingMessage&& message) {
   if (!outbox)
     throw TransactionError("publish(\"" + std::string(destination) +
                            "\"): no idem::Relay has a destination in this store; add it before the runtime runs");
   return outbox->insert(destination, std::move(message));
 }
 
-std::string Outbox::insert(std::string_view destination, OutgoingMessage message) {
-  const std::int64_t to = will_be_written(destination);
+std::string Outbox::insert(std::string_view destination, OutgoingMessage&& message) {
+  Pack& pack = pack_for(destination);
   std::optional<publish::Uuid> made;
   if (message.id.empty()) made = ids_.next();
-  Pack& pack = pack_for(to);
   pending_bytes_ -= pack.body.size();
   append_to_pack(pack.body, made, message);
   ++pack.messages;
@@ -128,25 +127,27 @@ std::string Outbox::insert(std::string_view destination, OutgoingMessage message
   return id;
 }
 
-/// The destination's number.
-std::int64_t Outbox::will_be_written(std::string_view destination) {
+Outbox::Pack& Outbox::pack_for(std::string_view destination) {
+  const auto last =
+      std::find_if(packs_.rbegin(), packs_.rend(), [&](const Pack& p) { return p.destination == destination; });
+  if (last != packs_.rend() && last->body.size() < largest_pack) return *last;
+  return packs_.emplace_back(start_pack(destination));
+}
+
+Outbox::Pack Outbox::start_pack(std::string_view destination) {
+  Pack pack;
   std::lock_guard lock(known_mutex_);
   if (const auto found = known_.find(destination); found != known_.end()) {
     found->second.written = true;
-    return found->second.number;
+    pack.destination = found->first;
+    pack.to = found->second.number;
+    pack.body = std::exchange(spare_, {});
+    return pack;
   }
   std::string names;
   for (const auto& [name, known] : known_) names += (names.empty() ? "\"" : ", \"") + name + "\"";
   throw TransactionError("publish(\"" + std::string(destination) + "\"): no relay has this destination; there are " +
                          (names.empty() ? "none" : names));
-}
-
-Outbox::Pack& Outbox::pack_for(std::int64_t destination) {
-  const auto last = std::find_if(packs_.rbegin(), packs_.rend(), [&](const Pack& p) { return p.to == destination; });
-  if (last != packs_.rend() && last->body.size() < largest_pack) return *last;
-  Pack& pack = packs_.emplace_back();
-  pack.to = destination;
-  return pack;
 }
 
 // --- what was sent -------------------------------------------------------------------------------------------------
@@ -268,6 +269,10 @@ void Outbox::lost() noexcept {
 }
 
 void Outbox::forget_pending() noexcept {
+  if (!packs_.empty()) {
+    spare_ = std::move(packs_.front().body);
+    spare_.clear();
+  }
   packs_.clear();
   pending_bytes_ = 0;
 }

@@ -47,7 +47,7 @@ class Outbox final : public OutboxTable, private Participant {
   // --- under the write turn, in an open transaction
   /// `outbox` may be null: nobody relays for this store. Throws TransactionError for a name that is not open, SqlError.
   /// Returns the message's id.
-  static std::string insert_into(Outbox* outbox, std::string_view destination, OutgoingMessage message);
+  static std::string insert_into(Outbox* outbox, std::string_view destination, OutgoingMessage&& message);
   /// So much of the open group that it had better commit.
   bool full() const { return pending_bytes_ >= most_pending_bytes; }
 
@@ -56,6 +56,7 @@ class Outbox final : public OutboxTable, private Participant {
   static constexpr std::size_t largest_pack = 256 << 10;  ///< but for its last message
   /// Of the open group.
   struct Pack {
+    std::string_view destination;  ///< in known_
     std::int64_t to = 0, messages = 0;
     std::string body;
     std::int64_t kept_messages = 0;  ///< so many of them, and bytes, belong to the group for good
@@ -68,15 +69,15 @@ class Outbox final : public OutboxTable, private Participant {
     bool written = false;             ///< messages for it are in the open group
   };
 
-  std::string insert(std::string_view destination, OutgoingMessage message);
-  std::int64_t will_be_written(std::string_view destination);
+  std::string insert(std::string_view destination, OutgoingMessage&& message);
   void keep() override;
   void take_back() noexcept override;
   void write() override;
   void committed() noexcept override;
   void lost() noexcept override;
   void forget_pending() noexcept;
-  Pack& pack_for(std::int64_t destination);
+  Pack& pack_for(std::string_view destination);
+  Pack start_pack(std::string_view destination);
   /// Of the row that has this message; nullopt: it is not there.
   std::optional<std::int64_t> pack_of(std::int64_t number);
   PackMarks& marks_of(std::int64_t pack);
@@ -95,7 +96,8 @@ class Outbox final : public OutboxTable, private Participant {
   publish::MessageIds ids_;
   Statement insert_, delete_, mark_, unmark_, park_, find_pack_, find_marks_, body_;
   std::int64_t last_number_, written_up_to_ = 0;
-  std::vector<Pack> packs_;
+  std::vector<Pack> packs_;  ///< whose destinations are known_ to be written
+  std::string spare_;        ///< the memory of an earlier pack
   std::size_t pending_bytes_ = 0;
   std::map<std::int64_t, PackMarks> marks_;  ///< of packs of which something was sent, by their rows' numbers
   std::set<std::int64_t> to_write_;          ///< whose marks have changed since a commit

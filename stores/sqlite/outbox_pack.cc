@@ -14,7 +14,7 @@ constexpr char given = 0, made_here = 1;
 
 [[noreturn]] void damaged() { throw std::runtime_error("idem: a pack of the outbox is damaged"); }
 
-std::optional<std::string> owned(std::optional<std::string_view> bytes) {
+std::optional<std::string> copied(std::optional<std::string_view> bytes) {
   return bytes ? std::optional<std::string>(*bytes) : std::nullopt;
 }
 
@@ -42,8 +42,8 @@ OutgoingMessage PackReader::take() {
   const std::string_view id = take_bytes(rest_);
   if (kind == made_here && id.size() != std::tuple_size_v<publish::Uuid>) damaged();
   message.id = kind == made_here ? publish::text_of_uuid(id) : std::string(id);
-  message.key = owned(take_field(rest_));
-  message.payload = owned(take_field(rest_));
+  message.key = copied(take_field(rest_));
+  message.payload = copied(take_field(rest_));
   if (const std::string_view headers = take_bytes(rest_); !headers.empty()) message.headers = decode_headers(headers);
   return message;
 }

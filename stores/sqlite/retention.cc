@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "runtime/failpoint.h"
+#include "sqlite/values.h"
 
 namespace idem::sqlite {
 namespace {
 
 constexpr int generations_in_a_retention = 8;
-
-std::int64_t milliseconds(Timestamp time) { return time.time_since_epoch().count(); }
 
 std::optional<std::int64_t> maybe_integer(const Row& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));

@@ -252,7 +252,7 @@ Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion)
     return refuse();
   ledger_->park(record, conclusion);
   if (!conclusion.publish_to.empty())
-    Outbox::insert_into(writer_.outbox(), conclusion.publish_to, conclusion.dead_letter);
+    Outbox::insert_into(writer_.outbox(), conclusion.publish_to, OutgoingMessage(conclusion.dead_letter));
   group_.close_span();
   return join(record);
 }

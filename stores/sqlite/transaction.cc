@@ -59,7 +59,7 @@ void SqliteTransaction::select(std::string_view sql, std::span<const Value> valu
   }
 }
 
-std::string SqliteTransaction::enqueue(std::string_view destination, OutgoingMessage message) {
+std::string SqliteTransaction::enqueue(std::string_view destination, OutgoingMessage&& message) {
   require_open();
   touch();
   try {

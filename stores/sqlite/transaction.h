@@ -30,7 +30,7 @@ class SqliteTransaction : public Transaction {
   std::int64_t execute(std::string_view sql, std::span<const Value> values) override;
   void select(std::string_view sql, std::span<const Value> values,
               const std::function<void(const Row&)>& on_row) override;
-  std::string enqueue(std::string_view destination, OutgoingMessage message) override;
+  std::string enqueue(std::string_view destination, OutgoingMessage&& message) override;
 
   void require_open() const;
   [[noreturn]] void fail(const SqlError& error);

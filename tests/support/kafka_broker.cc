@@ -27,14 +27,14 @@ std::string random_cluster_id() {
   return id + 'A';
 }
 
-std::string loopback(int port) { return "127.0.0.1:" + std::to_string(port); }
+std::string at_port(int port) { return "127.0.0.1:" + std::to_string(port); }
 
 // Small where a single test machine is small; quick where a cluster would rather wait.
 KafkaConfig server_properties(const std::string& directory, int node, int port, int controller_port,
                               const std::string& replicas) {
   return {{"process.roles", "broker,controller"},
           {"node.id", std::to_string(node)},
-          {"listeners", "PLAINTEXT://" + loopback(port) + ",CONTROLLER://" + loopback(controller_port)},
+          {"listeners", "PLAINTEXT://" + at_port(port) + ",CONTROLLER://" + at_port(controller_port)},
           {"controller.listener.names", "CONTROLLER"},
           {"log.dirs", directory},
           {"auto.create.topics.enable", "false"},
@@ -129,8 +129,8 @@ void KafkaBroker::prepare() {
   for (int node = 1; node <= options_.nodes; ++node) {
     ports.push_back(another_port());
     controllers.push_back(another_port());
-    bootstrap_ += (node == 1 ? "" : ",") + loopback(ports.back());
-    voters += (node == 1 ? "" : ",") + std::to_string(node) + "@" + loopback(controllers.back());
+    bootstrap_ += (node == 1 ? "" : ",") + at_port(ports.back());
+    voters += (node == 1 ? "" : ",") + std::to_string(node) + "@" + at_port(controllers.back());
   }
 
   const std::string cluster_id = random_cluster_id();
@@ -140,7 +140,7 @@ void KafkaBroker::prepare() {
                                                std::to_string(options_.nodes));
     // One node may be formatted as the whole quorum; several must know each other beforehand.
     if (options_.nodes == 1)
-      properties["controller.quorum.bootstrap.servers"] = loopback(controllers[at]);
+      properties["controller.quorum.bootstrap.servers"] = at_port(controllers[at]);
     else
       properties["controller.quorum.voters"] = voters;
     format(node, std::move(properties), cluster_id);

@@ -108,7 +108,7 @@ class Transaction {
   virtual std::int64_t execute(std::string_view sql, std::span<const Value> values) = 0;
   virtual void select(std::string_view sql, std::span<const Value> values,
                       const std::function<void(const Row&)>& on_row) = 0;
-  virtual std::string enqueue(std::string_view destination, OutgoingMessage) {
+  virtual std::string enqueue(std::string_view destination, OutgoingMessage&&) {
     throw TransactionError("publish(\"" + std::string(destination) + "\"): this store has no outbox; use SqliteStore");
   }
 

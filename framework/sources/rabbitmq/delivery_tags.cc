@@ -55,8 +55,7 @@ void DeliveryTags::take_acks(std::vector<Ack>& acks) {
 bool DeliveryTags::acks_due(Pace pace, TimePoint now, TimePoint last_acks, bool idle, std::size_t window) const {
   if (done_ == 0) return false;
   if (done_ >= pace.at_once || now - last_acks >= pace.longest) return true;
-  const bool nothing_in_work = done_ == outstanding_, window_is_full = outstanding_ >= window;
-  return idle && (nothing_in_work || window_is_full);
+  return idle && outstanding_ >= window;
 }
 
 void DeliveryTags::skip_gone() {

@@ -33,9 +33,10 @@ class DeliveryTags {
   void take_acks(std::vector<Ack>& acks);
   bool any_done() const { return done_ > 0; }
 
-  /// Each acknowledgement is a command to the server. Consumers of a quorum queue that sent many small ones and left were
-  /// seen to find some of those messages in the queue again (as if the channel had kept what was too much at once to
-  /// itself; that is not proved). So small ones wait for others, but never while a message waits for them.
+  /// Each acknowledgement is a command that the server works on; one for every few messages costs it as much as they do.
+  /// (Consumers of a quorum queue that sent many small ones and left were also seen to find some of those messages in the
+  /// queue again, as if the channel had kept what was too much at once to itself; that is not proved.) So small ones wait
+  /// for others, but never while the server waits for them.
   struct Pace {
     std::size_t at_once = 100;             ///< so many are worth one
     std::chrono::milliseconds longest{5};  ///< fewer wait so long after the one before
