@@ -16,12 +16,17 @@ namespace {
 constexpr auto shortest_pause = 10ms;
 constexpr std::size_t longest_id = 64;
 
-std::string id_of(const Message& message) {
-  return message.id.empty() ? "" : " id=\"" + printable(std::string(message.id.substr(0, longest_id))) + "\"";
+std::string place_of(const Message& m) {
+  return "topic=" + std::string(m.topic) + " partition=" + std::to_string(m.partition) +
+         " offset=" + std::to_string(m.offset);
 }
 
-std::int64_t milliseconds(core::Ticks::duration time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+std::string id_of(const Message& m) {
+  return m.id.empty() ? "" : " id=\"" + printable(std::string(m.id.substr(0, longest_id))) + "\"";
+}
+
+std::string running(core::Ticks::duration time) {
+  return " running=" + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) + "ms";
 }
 
 }  // namespace
@@ -57,9 +62,7 @@ core::Ticks HandlerWatch::look(core::Ticks now) {
     }
     call.reported_ = true;
     const Message& m = call.delivery_.message;
-    late.push_back({fmt::format("topic={} partition={} offset={}{} running={}ms", m.topic, m.partition, m.offset,
-                                ids_are_names_ ? id_of(m) : "", milliseconds(now - call.since_)),
-                    call.stop_});
+    late.push_back({place_of(m) + (ids_are_names_ ? id_of(m) : "") + running(now - call.since_), call.stop_});
   });
   // Not under the locks: what the service has hung on the token runs here.
   for (Late& call : late) {
@@ -72,9 +75,9 @@ core::Ticks HandlerWatch::look(core::Ticks now) {
 
 void HandlerWatch::close() {
   closed_ = true;
-  std::vector<std::stop_source> running;
-  each_call([&](Call& call) { running.push_back(call.stop_); });
-  for (std::stop_source& stop : running) stop.request_stop();
+  std::vector<std::stop_source> stops;
+  each_call([&](const Call& call) { stops.push_back(call.stop_); });
+  for (std::stop_source& stop : stops) stop.request_stop();
 }
 
 HandlerWatch::Overdue HandlerWatch::overdue(core::Ticks now) {
@@ -86,9 +89,7 @@ HandlerWatch::Overdue HandlerWatch::overdue(core::Ticks now) {
     ++overdue.calls;
     if (call.since_ >= oldest) return;
     oldest = call.since_;
-    const Message& m = call.delivery_.message;
-    overdue.longest = fmt::format("topic={} partition={} offset={} running={}ms", m.topic, m.partition, m.offset,
-                                  milliseconds(now - call.since_));
+    overdue.longest = place_of(call.delivery_.message) + running(now - call.since_);
   });
   return overdue;
 }
