@@ -7,6 +7,9 @@
 #include "runtime/log.h"
 
 namespace idem {
+
+using runtime::printable;
+
 namespace {
 
 constexpr std::size_t widest_subject = 40;
@@ -24,13 +27,6 @@ std::size_t width_of(const Report& report, std::string Check::*member) {
 
 std::int64_t number_of(const Report& report, Verdict verdict) {
   return std::count_if(report.begin(), report.end(), [&](const Check& c) { return c.verdict == verdict; });
-}
-
-/// Names and reasons may come from a broker: what is not printable would be obeyed by a terminal.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
 }
 
 }  // namespace

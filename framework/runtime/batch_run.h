@@ -12,6 +12,7 @@
 
 #include "core/delivery.h"
 #include "runtime/executor.h"
+#include "runtime/handler_watch.h"
 #include "runtime/ids_in_hand.h"
 
 namespace idem::runtime {
@@ -25,13 +26,14 @@ struct WorkerPolicy {
   Claims claims = Claims::durable;
   OnUnresolved on_unresolved = OnUnresolved::call;
   std::shared_ptr<IdsInHand> ids_in_hand;  ///< shared with the other pipelines of the ledger; null: there are none
+  std::shared_ptr<HandlerWatch> watch;     ///< is told of every call; null: nobody watches
 };
 
 class BatchRun {
  public:
   /// Events go to `out`: one completion for each item that did not join a group (the store settles the others).
   BatchRun(Session& session, const WorkerPolicy& policy, std::vector<WorkerEvent>& out)
-      : session_(session), policy_(policy), out_(out) {}
+      : session_(session), policy_(policy), out_(out), watched_(policy.watch ? &policy.watch->add_worker() : nullptr) {}
   virtual ~BatchRun() = default;
   BatchRun(const BatchRun&) = delete;
   BatchRun& operator=(const BatchRun&) = delete;
@@ -62,6 +64,8 @@ class BatchRun {
   void give_up_or_retry(const Outcome& outcome);
   Session& session() { return session_; }
   const WorkerPolicy& policy() const { return policy_; }
+  /// Where this worker says which handler it is in; null: nobody asks.
+  HandlerWatch::Worker* watched() const { return watched_; }
   /// One of its lane was parked in this batch, which is not durable yet.
   bool parked_before(const core::Delivery& delivery) const;
 
@@ -79,6 +83,7 @@ class BatchRun {
   Session& session_;
   const WorkerPolicy& policy_;
   std::vector<WorkerEvent>& out_;
+  HandlerWatch::Worker* const watched_;
 
   core::Batch* batch_ = nullptr;
   std::vector<std::size_t> todo_;               ///< items, the next one last

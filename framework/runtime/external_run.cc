@@ -21,6 +21,7 @@ void ExternalRun::start_batch(const core::Batch& batch) {
 
 void ExternalRun::attend(core::Delivery& d, Seen seen) {
   if (d.executed) return complete(d);
+  if (policy().watch && policy().watch->closed()) return hand_back(Completion::Kind::returned);
   if (policy().ids_in_hand && d.record.id && !d.in_hand) return hand_back(Completion::Kind::store_busy);
   if (seen == Seen::claimed && !d.claimed) {
     d.claimed = true;
@@ -54,7 +55,7 @@ void ExternalRun::call(core::Delivery& d) {
   Attempt attempt{key, d.attempts + 1, d.maybe_called};
   if (attempt.maybe_executed) {
     Resolution earlier = Resolution::unknown;
-    Outcome asked = guarded([&] {
+    Outcome asked = watch(d, attempt, [&] {
       earlier = handler_.resolve(d.message, attempt);
       return done();
     });
@@ -66,9 +67,18 @@ void ExternalRun::call(core::Delivery& d) {
   }
   d.maybe_called = true;
   (void)IDEM_FAILPOINT("worker.handler_enter");
-  Outcome outcome = guarded([&] { return handler_.handle(d.message, attempt); });
+  Outcome outcome = watch(d, attempt, [&] { return handler_.handle(d.message, attempt); });
   (void)IDEM_FAILPOINT("worker.handler_return");
   await_conclusion(std::move(outcome));
+}
+
+template <class Handle>
+Outcome ExternalRun::watch(const core::Delivery& d, Attempt& attempt, Handle handle) {
+  std::stop_source stop;
+  const HandlerWatch::Call call(watched(), d, stop);
+  attempt.stop = stop.get_token();
+  attempt.deadline = call.deadline();
+  return guarded(handle);
 }
 
 void ExternalRun::conclude(core::Delivery& d, Outcome outcome) {

@@ -26,6 +26,9 @@ class ExternalRun final : public BatchRun {
 
   void claim(core::Delivery& delivery);
   void call(core::Delivery& delivery);
+  /// What `handle` says, called with an attempt that knows when it has to end.
+  template <class Handle>
+  Outcome watch(const core::Delivery& delivery, Attempt& attempt, Handle handle);
   void complete(core::Delivery& delivery);
   bool behind_a_claim(const core::Delivery& delivery) const;
 

@@ -10,7 +10,10 @@ void HandlerRun::attend(core::Delivery& d, Seen) {
   Transaction& tx = session().begin(d.record);
   (void)IDEM_FAILPOINT("worker.handler_enter");
   // A StoreError is the store's own trouble, not the handler's.
-  Outcome outcome = guarded<StoreError>([&] { return handler_.handle(d.message, tx); });
+  Outcome outcome = guarded<StoreError>([&] {
+    const HandlerWatch::Call call(watched(), d);
+    return handler_.handle(d.message, tx);
+  });
   (void)IDEM_FAILPOINT("worker.handler_return");
   await_conclusion(std::move(outcome));
 }

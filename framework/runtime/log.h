@@ -5,8 +5,16 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <string>
 
 namespace idem::runtime {
+
+/// Names and reasons may come from elsewhere: what is not printable would be obeyed by a terminal.
+inline std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
 
 inline spdlog::logger& log() {
   static const std::shared_ptr<spdlog::logger> logger = [] {

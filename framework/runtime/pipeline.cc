@@ -80,13 +80,15 @@ void Pipeline::turn(std::chrono::milliseconds longest) {
   core_.tick(parts_.clock.now());
   // 4. Whatever may run goes to the workers, which call the handler and join the store's group (BatchRun).
   dispatch();
-  // 5. The source is paused where the budget is used up.
+  // 5. Handlers that take too long are named and told.
+  watch_handlers();
+  // 6. The source is paused where the budget is used up.
   reconcile_pauses();
-  // 6. The broker is told what is done, position by position or message by message: only what is durable.
+  // 7. The broker is told what is done, position by position or message by message: only what is durable.
   skip_empty_tails();
   if (positions_) commit_due();
   else acknowledge();
-  // 7. Ids grow old by the messages' own time.
+  // 8. Ids grow old by the messages' own time.
   advance_stream_time();
 }
 
@@ -174,6 +176,12 @@ void Pipeline::dispatch() {
     (void)IDEM_FAILPOINT("io.dispatched");
     parts_.executor.submit(batch);
   }
+}
+
+void Pipeline::watch_handlers() {
+  if (!parts_.watch || next_look_ == core::Ticks::max()) return;
+  const auto now = parts_.clock.now();
+  if (now >= next_look_) next_look_ = parts_.watch->look(now);
 }
 
 void Pipeline::reconcile_pauses() {
@@ -332,9 +340,11 @@ bool Pipeline::drain(const std::vector<PartitionHandle>& only, core::Ticks deadl
 
 bool Pipeline::collect_while(const std::function<bool()>& under_way, core::Ticks deadline) {
   for (collect(); under_way(); collect()) {
+    watch_handlers();
     const auto now = parts_.clock.now();
     if (now >= deadline || !parts_.executor.failure().empty()) return false;
-    parts_.executor.wait(std::min(std::chrono::ceil<std::chrono::milliseconds>(deadline - now), 1'000ms));
+    const auto until = parts_.watch ? std::clamp(next_look_, now, deadline) : deadline;
+    parts_.executor.wait(std::min(std::chrono::ceil<std::chrono::milliseconds>(until - now), 1'000ms));
     parts_.source.keep_alive();
   }
   return true;
@@ -345,7 +355,7 @@ Exit Pipeline::leave(ExitReason reason) {
   leaving_ = true;
   reconcile_pauses();
   leave_deadline_ = parts_.clock.now() + parts_.options.drain_timeout;
-  const bool drained = drain({}, leave_deadline_);
+  const bool drained = drain_all();
   (void)IDEM_FAILPOINT("io.drained");
   if (!drained && ended_->ok())
     ended_ = Exit{ExitReason::drain_timeout,
@@ -356,6 +366,15 @@ Exit Pipeline::leave(ExitReason reason) {
   parts_.source.stop();
   if (ended_->ok() && !stopped_partition_.empty()) ended_ = Exit{ExitReason::refused, stopped_partition_};
   return *ended_;
+}
+
+// Handlers that can be told to stop are told in time: what they say then still counts.
+bool Pipeline::drain_all() {
+  if (parts_.watch) {
+    if (drain({}, leave_deadline_ - parts_.options.drain_timeout / 10)) return true;
+    parts_.watch->close();
+  }
+  return drain({}, leave_deadline_);
 }
 
 bool Pipeline::ended_failed() const { return ended_ && !ended_->ok(); }
@@ -371,6 +390,7 @@ std::chrono::milliseconds Pipeline::time_to_wait(std::chrono::milliseconds longe
   if (auto due = core_.next_due()) until = std::min(until, *due);
   until = std::min(until, next_stream_time_);
   if (positions_) until = std::min(until, next_commit_);
+  if (parts_.watch && core_.dispatched() > 0) until = std::min(until, next_look_);
   return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(until - parts_.clock.now()));
 }
 

@@ -16,6 +16,7 @@
 #include "core/delivery_core.h"
 #include "runtime/clock.h"
 #include "runtime/executor.h"
+#include "runtime/handler_watch.h"
 
 namespace idem::runtime {
 
@@ -33,6 +34,7 @@ class Pipeline final : public SourceEvents {
     /// Told how far the messages have come, about once a second; nullopt: not known.
     std::function<void(std::optional<Timestamp>)> on_stream_time;
     bool external = false;  ///< for an ExternalHandler: every message needs an id to be claimed by
+    HandlerWatch* watch = nullptr;  ///< what the workers tell of their calls; null: nothing
   };
 
   explicit Pipeline(Parts parts);
@@ -68,6 +70,7 @@ class Pipeline final : public SourceEvents {
   void collect();
   void report(const core::Completion& completion) const;
   void dispatch();
+  void watch_handlers();
   void reconcile_pauses();
   void skip_empty_tails();
   void commit_due();
@@ -86,6 +89,7 @@ class Pipeline final : public SourceEvents {
   void identify(core::Delivery& delivery);
   void other_record(core::Partition& partition, std::int64_t offset);
   bool drain(const std::vector<PartitionHandle>& only, core::Ticks deadline);
+  bool drain_all();
   /// Takes in what comes back until nothing is under way; false at the deadline, or when the workers cannot go on.
   bool collect_while(const std::function<bool()>& under_way, core::Ticks deadline);
   void end(ExitReason reason, std::string detail);
@@ -104,7 +108,7 @@ class Pipeline final : public SourceEvents {
   bool leaving_ = false;
   core::Ticks leave_deadline_{};
 
-  core::Ticks next_commit_{}, next_recommit_{}, next_stream_time_{};
+  core::Ticks next_commit_{}, next_recommit_{}, next_stream_time_{}, next_look_{};
   int commit_failures_ = 0;
   struct PendingSkip { PartitionHandle handle; core::DeliveryCore::Skip skip; };
   std::map<std::uint64_t, PendingSkip> skips_;

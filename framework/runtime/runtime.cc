@@ -47,6 +47,15 @@ std::string_view to_string(ParkReason reason) {
   return "unknown";
 }
 
+std::string_view to_string(Health::Level level) {
+  switch (level) {
+    case Health::Level::green: return "green";
+    case Health::Level::yellow: return "yellow";
+    case Health::Level::red: return "red";
+  }
+  return "unknown";
+}
+
 Counters& Counters::operator+=(const Counters& other) {
   received += other.received;
   done += other.done;
@@ -61,6 +70,7 @@ Counters& Counters::operator+=(const Counters& other) {
   undecidable += other.undecidable;
   conflicts += other.conflicts;
   bytes_in_flight += other.bytes_in_flight;
+  overdue += other.overdue;
   return *this;
 }
 
@@ -81,9 +91,15 @@ void validate(const RuntimeOptions& o) {
   check(o.retry.jitter >= 0 && o.retry.jitter <= 1, "retry.jitter", "must be between 0 and 1");
   check(o.budget.messages >= 1, "budget.messages", "must be at least 1");
   check(o.budget.bytes >= 1, "budget.bytes", "must be at least 1");
+  check(o.handler_deadline >= 0ms, "handler_deadline", "must not be negative (0: handlers have no deadline)");
   check(o.drain_timeout >= 0ms, "drain_timeout", "must not be negative");
   check(o.commit_interval > 0ms, "commit_interval", "must be positive");
   check(o.report_interval >= 0ms, "report_interval", "must not be negative");
+}
+
+void add_reason(Health& health, Health::Level level, std::string reason) {
+  health.level = std::max(health.level, level);
+  health.reasons.push_back(std::move(reason));
 }
 
 // Pipelines of one runtime share a ledger: ids may be forgotten only as far as the slowest of them has come.
@@ -120,13 +136,15 @@ struct Runtime::Impl {
     TransactionalStore* store;
     bool external;
     std::function<runtime::Callee()> next_callee;  // whom the next worker calls; keeps what its factory made
+    std::shared_ptr<runtime::HandlerWatch> watch;  // null: there is nothing to watch for
     // While running:
     std::shared_ptr<Ledger> ledger;
     std::unique_ptr<runtime::WorkerPool> workers;
     std::unique_ptr<runtime::Pipeline> pipeline;
     Exit exit{};
     bool abandoned = false;
-    Counters counters;  // guarded by Impl::mutex
+    Counters counters;   // guarded by Impl::mutex
+    std::string failed;  // the same: why it ended, if it should not have
   };
 
   RuntimeOptions options;
@@ -136,6 +154,10 @@ struct Runtime::Impl {
   mutable std::mutex mutex;
   std::vector<std::pair<Ledger*, std::unique_ptr<StreamTimes>>> stream_times;
   std::vector<std::pair<Ledger*, std::shared_ptr<runtime::IdsInHand>>> ids_in_hand;
+
+  runtime::HandlerWatch::Overdue overdue_of(const Job& job) {
+    return job.watch ? job.watch->overdue(clock.now()) : runtime::HandlerWatch::Overdue{};
+  }
 
   unsigned workers() const { return options.workers ? options.workers : std::max(1u, std::thread::hardware_concurrency()); }
 
@@ -184,12 +206,13 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
       *job.source, *job.ledger, std::move(callees),
       runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable,
                             options.dead_letter_destination, options.consumer, options.claims, options.on_unresolved,
-                            ids_in_hand_of(*job.ledger)},
+                            ids_in_hand_of(*job.ledger), job.watch},
       shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{
       *job.source, *job.ledger, job.store->traits(), *job.workers, clock, options, workers(), std::random_device{}(),
-      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }, job.external});
+      [&times, who = times.join()](std::optional<Timestamp> time) { times.report(who, time); }, job.external,
+      job.watch.get()});
 }
 
 // The I/O thread of one source.
@@ -224,6 +247,7 @@ void Runtime::Impl::run(Job& job, Until until) {
   }
   publish(job);
   job.abandoned = !job.workers->stop(job.exit.reason == ExitReason::drain_timeout ? 0ms : options.drain_timeout);
+  if (job.abandoned && job.watch) job.watch->close();
   if (job.exit.ok()) log().info("{}: {}", job.source->traits().name, to_string(job.exit.reason));
   else log().error("{}: {}: {}", job.source->traits().name, to_string(job.exit.reason), job.exit.detail);
   // One source alone is not the service: the others end with it.
@@ -234,15 +258,18 @@ void Runtime::Impl::publish(Job& job) {
   Counters now = job.pipeline->counters();
   std::lock_guard lock(mutex);
   job.counters = now;
+  if (!job.exit.ok()) job.failed = job.source->traits().name + ": " + job.exit.detail;
 }
 
 void Runtime::Impl::report(Job& job, std::uint64_t& last_received) {
   const Counters c = job.pipeline->counters();
   const double seconds = std::chrono::duration<double>(options.report_interval).count();
   const std::string held = job.pipeline->held_back_by();
-  log().info("{} rate={:.0f}/s done={} lag={} in_flight={} duplicates={} parked={} retries={}{}{}",
+  const std::size_t overdue = overdue_of(job).calls;
+  log().info("{} rate={:.0f}/s done={} lag={} in_flight={} duplicates={} parked={} retries={}{}{}{}",
              job.source->traits().name, static_cast<double>(c.received - last_received) / seconds, c.done, c.lag,
-             c.in_flight, c.duplicates, c.parked, c.retries, held.empty() ? "" : " stream_time_held_by=", held);
+             c.in_flight, c.duplicates, c.parked, c.retries, overdue ? " overdue=" + std::to_string(overdue) : "",
+             held.empty() ? "" : " stream_time_held_by=", held);
   last_received = c.received;
 }
 
@@ -286,6 +313,9 @@ void Runtime::Impl::add(Source& source, TransactionalStore& store, Called* handl
   job->source = &source;
   job->store = &store;
   job->external = external;
+  if (external || options.handler_deadline > 0ms)  // a Handler cannot be told to stop, only be named
+    job->watch = std::make_shared<runtime::HandlerWatch>(options.handler_deadline,
+                                                         options.identity.kind() == Identity::Kind::header);
   job->next_callee = [handler, factory = std::move(factory), own = std::vector<std::shared_ptr<Called>>()]() mutable {
     if (!factory) return runtime::Callee(*handler);
     own.push_back(factory());
@@ -328,8 +358,23 @@ void Runtime::stop() {
 Counters Runtime::counters() const {
   std::lock_guard lock(impl_->mutex);
   Counters sum;
-  for (const auto& job : impl_->jobs) sum += job->counters;
+  for (const auto& job : impl_->jobs) {
+    sum += job->counters;
+    sum.overdue += impl_->overdue_of(*job).calls;
+  }
   return sum;
+}
+
+Health Runtime::health() const {
+  Health health;
+  std::lock_guard lock(impl_->mutex);
+  for (const auto& job : impl_->jobs) {
+    if (!job->failed.empty()) add_reason(health, Health::Level::red, job->failed);
+    if (const auto overdue = impl_->overdue_of(*job); overdue.calls > 0)
+      add_reason(health, Health::Level::yellow,
+                 "overdue handlers: " + std::to_string(overdue.calls) + ", the longest: " + overdue.longest);
+  }
+  return health;
 }
 
 }  // namespace idem

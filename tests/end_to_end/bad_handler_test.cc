@@ -286,6 +286,35 @@ TEST_F(BadHandler, ThatHangsPastTheDrainDeadlineCostsNoMessage) {
   EXPECT_EQ(balance(), balanced);
 }
 
+TEST_F(BadHandler, ThatHangsBeyondItsDeadlineIsNamedAndTheOthersGoOn) {
+  Gate gate;
+  sent.push_back("bad");
+  auto store = open_store(file);
+  MemorySource source(log);
+  Recorder handler([&](const Message& message, Transaction&) -> std::optional<Outcome> {
+    if (message.id == "bad") gate.pass();
+    return std::nullopt;
+  });
+  RuntimeOptions options = quick();
+  options.handler_deadline = 50ms;
+  Runtime runtime(options);
+  runtime.add(source, *store, handler);
+  Background running(runtime);
+  ASSERT_TRUE(eventually([&] { return runtime.health().level == Health::Level::yellow; }));
+  EXPECT_EQ(runtime.counters().overdue, 1u);
+  ASSERT_EQ(runtime.health().reasons.size(), 1u);
+  EXPECT_NE(runtime.health().reasons[0].find("topic=memory partition=0 offset=10 "), std::string::npos);
+  for (int i = 0; i < 10; ++i) send("other" + std::to_string(i), "payload", 1);
+  EXPECT_TRUE(eventually([&] { return committed_to_the_end(1); }));
+  EXPECT_FALSE(committed_to_the_end(0));
+  gate.open();
+  EXPECT_TRUE(eventually([&] { return balance() == balanced; })) << balance();
+  EXPECT_TRUE(eventually([&] { return runtime.health().level == Health::Level::green; }));
+  EXPECT_EQ(runtime.counters().overdue, 0u);
+  EXPECT_TRUE(running.stop().ok());
+  EXPECT_EQ(balance(), balanced);
+}
+
 TEST_F(BadHandler, ThatCallsExitEndsTheProcessAndLosesNothing) {
   sent.push_back("bad");
   EXPECT_EXIT(catch_up(with_bad([](Transaction&) -> Outcome { std::exit(7); })), testing::ExitedWithCode(7),

@@ -27,6 +27,7 @@ TEST(Options, AreRefusedByName) {
   expect_refused([](auto& o) { o.retry.jitter = 1.5; }, "retry.jitter");
   expect_refused([](auto& o) { o.budget.messages = 0; }, "budget.messages");
   expect_refused([](auto& o) { o.budget.bytes = 0; }, "budget.bytes");
+  expect_refused([](auto& o) { o.handler_deadline = -1ms; }, "handler_deadline");
   expect_refused([](auto& o) { o.drain_timeout = -1ms; }, "drain_timeout");
   expect_refused([](auto& o) { o.commit_interval = 0ms; }, "commit_interval");
   expect_refused([](auto& o) { o.report_interval = -1ms; }, "report_interval");

@@ -2,8 +2,11 @@
 // another database. Where the effect can be in the store's own database, use a Handler (handler.h): it promises more.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string_view>
 
 #include <idem/message.h>
@@ -21,6 +24,14 @@ struct Attempt {
   /// False: nobody has made this call before. True: somebody may have, and it may have succeeded: a process that died,
   /// or this one, whose earlier call ended in retry or in an exception.
   bool maybe_executed = false;
+  /// Of this call alone. Requested when `deadline` has passed, and when nine tenths of RuntimeOptions::drain_timeout
+  /// have passed after a stop: give up waiting and say what is known, usually retry(); it counts like any answer. A
+  /// handler that does not look is not interrupted. What a std::stop_callback does runs on the thread that polls the
+  /// broker: cancel or notify, do not wait.
+  std::stop_token stop{};
+  /// RuntimeOptions::handler_deadline after the beginning of this call; nullopt: none is set. For the time-outs of what
+  /// is called: shorter than this, so that its answer is there before the token.
+  std::optional<std::chrono::steady_clock::time_point> deadline{};
 };
 
 /// What is known of an earlier call.

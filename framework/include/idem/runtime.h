@@ -12,6 +12,7 @@
 
 #include <idem/external_handler.h>
 #include <idem/handler.h>
+#include <idem/health.h>
 #include <idem/identity.h>
 #include <idem/source.h>
 #include <idem/store.h>
@@ -99,8 +100,17 @@ struct RuntimeOptions {
   /// is the message's. A Relay must have it. Empty: nowhere.
   std::string dead_letter_destination;
 
-  /// After a stop: how long running handlers may take to finish. Past it run() returns Reason::drain_timeout; nothing
-  /// is lost, what was unfinished comes again.
+  /// How long one call of a handler may take (of an ExternalHandler: of `handle`, and of `resolve`). Past it the call is
+  /// overdue: logged once with its place, counted (Counters::overdue), Runtime::health() is yellow, and an
+  /// ExternalHandler's Attempt::stop is requested. That is all: a handler is never killed, never called a second time
+  /// while it runs, and what it returns counts however late it is. Until then its worker and its lane wait (and
+  /// everybody, if it is a Handler that has touched its Transaction). Shorter than healthy calls take: they are told to
+  /// stop, and use their attempts up. 0: none, the default, because only the service knows what is too long.
+  std::chrono::milliseconds handler_deadline{0};
+
+  /// After a stop: how long running handlers may take to finish. When a tenth of it is left, running ExternalHandlers
+  /// have their Attempt::stop requested and none is called any more. Past it run() returns Reason::drain_timeout;
+  /// nothing is lost, what was unfinished comes again.
   std::chrono::milliseconds drain_timeout{30'000};
 
   // --- What changes speed, not behaviour ------------------------------------------------------------------------
@@ -144,6 +154,7 @@ struct Counters {
   std::int64_t lag = 0;                 ///< messages in the log behind the watermarks, as far as known
   std::uint64_t undecidable = 0, conflicts = 0;
   std::uint64_t bytes_in_flight = 0;
+  std::uint64_t overdue = 0;            ///< handlers that have been running for longer than handler_deadline by now
 
   Counters& operator+=(const Counters& other);
 };
@@ -188,6 +199,8 @@ class Runtime {
 
   /// From any thread, while running and after.
   Counters counters() const;
+  /// From any thread, while running and after. Green before the run and after one that ended in order.
+  Health health() const;
 
  private:
   template <class S>
