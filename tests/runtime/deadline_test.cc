@@ -403,6 +403,14 @@ TEST_F(Deadline, TheNextPollWaitsNoLongerThanUntilACallCanBeOverdue) {
   run.pipeline.turn(1ms);    // takes in what came back before the call
   run.pipeline.turn(500ms);  // nothing does now, and the clock stands still
   EXPECT_EQ(waited, 20ms);
+
+  const core::Ticks before{}, long_after{24h * 365 * 100};
+  EXPECT_EQ(run.watch->overdue(before).calls, 0u);
+  run.watch->look(before);
+  EXPECT_EQ(said("overdue"), 0u);
+  EXPECT_EQ(run.watch->overdue(long_after).calls, 1u);
+  run.watch->look(long_after);
+  EXPECT_EQ(said("overdue"), 1u);
   release.count_down();
   EXPECT_EQ(run.pipeline.leave(ExitReason::stopped).reason, ExitReason::stopped);
   EXPECT_TRUE(run.workers.stop(60s));
