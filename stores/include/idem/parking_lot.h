@@ -1,5 +1,5 @@
 // The parking lot of a store, for people and tools: what lies in it and why, and throwing it away. And whether an id is
-// remembered. `idem parked` and `idem ids` are the same as programs.
+// remembered.
 //
 //   idem::SqliteParkingLot lot("ledger.db");
 //   for (const idem::Parked& parked : lot.list({.reason = idem::ParkReason::no_id}, 100)) …
