@@ -56,6 +56,14 @@ std::string_view to_string(Health::Level level) {
   return "unknown";
 }
 
+std::optional<ParkReason> park_reason(std::string_view name) {
+  for (const ParkReason reason :
+       {ParkReason::dead_letter, ParkReason::attempts_exhausted, ParkReason::no_id, ParkReason::id_conflict,
+        ParkReason::undecidable, ParkReason::unresolved})
+    if (to_string(reason) == name) return reason;
+  return std::nullopt;
+}
+
 Counters& Counters::operator+=(const Counters& other) {
   received += other.received;
   done += other.done;

@@ -1,8 +1,6 @@
 // examine_store(): what a file says of itself as a store. Read only; a service may be using it meanwhile.
 #include <sqlite3.h>
 
-#include <array>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -13,53 +11,18 @@
 #include "doctor/words.h"
 #include "sqlite/connection.h"
 #include "sqlite/file.h"
+#include "sqlite/reading.h"
 #include "sqlite/schema.h"
 
 namespace idem::sqlite {
 namespace {
 
 using std::chrono::milliseconds;
-using Access = Connection::Settings::Access;
-
-bool exists(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::exists(path, error);
-}
-
-std::string log_of(const std::string& path) { return path + "-wal"; }
-
-/// The file's first bytes, by SQLite's own descriptor: closing another one would drop the locks that a store in this
-/// process holds on the file.
-std::array<unsigned char, 20> header_of(const Connection& connection) {
-  std::array<unsigned char, 20> header{};
-  sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file &&
-      file->pMethods && file->pMethods->xRead(file, header.data(), header.size(), 0) != SQLITE_OK)
-    header = {};
-  return header;
-}
-
-enum class Journal { none, rollback, wal };
-
-Journal journal_of(const Connection& connection) {
-  const auto header = header_of(connection);
-  if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) return Journal::none;
-  return header[18] == 2 && header[19] == 2 ? Journal::wal : Journal::rollback;
-}
-
-/// A WAL file without its log is in nobody's hands. Opened as a reader, SQLite would make a log and leave it behind,
-/// perhaps owned by somebody who is not the service.
-Access access_for(const std::string& path) {
-  const Connection connection({.path = path, .access = Access::reader});
-  return journal_of(connection) == Journal::wal && !exists(log_of(path)) ? Access::frozen : Access::reader;
-}
 
 class StoreReader {
  public:
-  StoreReader(const std::string& path, Access access, const StoreDoctorOptions& options)
-      : path_(path),
-        options_(options),
-        connection_({.path = path, .access = access}) {}
+  StoreReader(const std::string& path, Connection& connection, const StoreDoctorOptions& options)
+      : path_(path), options_(options), connection_(connection) {}
 
   Report read();
   std::vector<RememberedTopic> topics();
@@ -76,7 +39,7 @@ class StoreReader {
 
   const std::string& path_;
   const StoreDoctorOptions& options_;
-  Connection connection_;
+  Connection& connection_;
 };
 
 Report StoreReader::read() {
@@ -176,26 +139,6 @@ std::vector<RememberedTopic> StoreReader::topics() {
   return found;
 }
 
-/// What `read` finds in the file. A service that starts while it is read as frozen may have changed it under way: then
-/// the log is there afterwards, and it is read again as that service's companion.
-template <class Read>
-auto read_file(const std::string& path, const StoreDoctorOptions& options, Read read) {
-  const Access access = access_for(path);
-  const auto beside = [&] {
-    StoreReader reader(path, Access::reader, options);
-    return read(reader);
-  };
-  if (access == Access::reader) return beside();
-  try {
-    StoreReader reader(path, access, options);
-    auto found = read(reader);
-    if (!exists(log_of(path))) return found;
-  } catch (const SqlError&) {
-    if (!exists(log_of(path))) throw;
-  }
-  return beside();
-}
-
 Check file_system_check(const std::string& path, const FileSystem& on) {
   Check check{"store.file_system", path, Verdict::pass, "a local one", {}};
   if (on.network || on.in_memory) {
@@ -253,8 +196,9 @@ Report examine_store(const std::string& path, const StoreDoctorOptions& options)
   report.push_back(file_system_check(file, on));
   report.push_back(free_space_check(file, on, options.free_bytes));
   try {
-    for (Check& check : read_file(file, options, [](StoreReader& reader) { return reader.read(); }))
-      report.push_back(std::move(check));
+    Report found;
+    read_file(file, [&](Connection& connection) { found = StoreReader(file, connection, options).read(); });
+    for (Check& check : found) report.push_back(std::move(check));
   } catch (const SqlError& e) {
     report.push_back(unreadable(file, e));
   }
@@ -266,7 +210,10 @@ std::vector<RememberedTopic> remembered_topics(const std::string& path) {
   const std::string file = canonical(path);
   if (!exists(file)) return {};
   try {
-    return read_file(file, StoreDoctorOptions{}, [](StoreReader& reader) { return reader.topics(); });
+    std::vector<RememberedTopic> found;
+    const StoreDoctorOptions options;
+    read_file(file, [&](Connection& connection) { found = StoreReader(file, connection, options).topics(); });
+    return found;
   } catch (const SqlError& e) {
     throw StoreError("cannot read " + file + ": " + e.what(), e.transient());
   }

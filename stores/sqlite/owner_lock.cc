@@ -9,8 +9,6 @@
 #include <cstring>
 #include <thread>
 
-#include <idem/store.h>
-
 #include "runtime/log.h"
 
 namespace idem::sqlite {
@@ -57,10 +55,10 @@ OwnerLock::OwnerLock(const std::string& database_path, std::chrono::milliseconds
     if (Clock::now() >= deadline) {
       const std::string pid = read_pid(descriptor_);
       ::close(descriptor_);
-      throw StoreError(database_path + " is owned by process " + pid +
-                           ". One process owns a SQLite store. For a rolling restart set wait_for_owner; to share "
-                           "the work among processes or machines use PostgreSQL.",
-                       false);
+      throw OwnedByAnother(database_path + " is owned by process " + pid +
+                               ". One process owns a SQLite store. For a rolling restart set wait_for_owner; to share "
+                               "the work among processes or machines use PostgreSQL.",
+                           pid);
     }
     std::this_thread::sleep_for(poll_interval);
   }

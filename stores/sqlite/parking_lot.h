@@ -21,13 +21,14 @@ class ParkingLot {
  public:
   ParkingLot(Connection& connection, std::int64_t consumer);
 
-  /// In the caller's transaction. A conflict that is parked already (same id, same content) is not parked again.
+  /// In the caller's transaction. A conflict that is parked already (same id, same content), or was and has been
+  /// dropped by hand, is not parked again.
   void park(const Record& record, const Conclusion& conclusion);
   std::vector<ParkedMessage> list(std::int64_t after, std::size_t limit);
 
  private:
   const std::int64_t consumer_;
-  Statement insert_, list_;
+  Statement insert_, list_, dropped_conflict_;
 };
 
 }  // namespace idem::sqlite

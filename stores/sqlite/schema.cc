@@ -130,8 +130,37 @@ CREATE TABLE idem_claim (
 ) STRICT, WITHOUT ROWID;
 )";
 
+constexpr const char* tables_of_version_6 = R"(
+-- What people have changed by hand: who, when, why, what. The message it was about, if it was one, without its payload.
+CREATE TABLE idem_audit (
+  number       INTEGER PRIMARY KEY AUTOINCREMENT,
+  at           INTEGER NOT NULL,
+  who          TEXT NOT NULL,
+  why          TEXT NOT NULL,
+  what         TEXT NOT NULL,     -- 'drop'
+  consumer     INTEGER NOT NULL,
+  parked       INTEGER,           -- its number in idem_parked
+  reason       TEXT,
+  topic        TEXT,
+  partition    INTEGER,
+  position     INTEGER,
+  id           BLOB,
+  id_key       BLOB,
+  fingerprint  INTEGER
+) STRICT;
+
+-- That an id was parked is still to be known when its message has been dropped.
+CREATE INDEX idem_audit_id ON idem_audit (id_key) WHERE id_key IS NOT NULL;
+
+-- All that people choose by, in the order they read in: rows with large payloads are not touched to be passed over, and
+-- parking appends to it.
+CREATE INDEX idem_parked_in_order ON idem_parked (number, consumer, reason, topic, parked_at);
+CREATE INDEX idem_parked_id ON idem_parked (id_key) WHERE id_key IS NOT NULL;
+)";
+
 void add_outbox(Connection& connection) { connection.exec(tables_of_version_2); }
 void add_claims(Connection& connection) { connection.exec(tables_of_version_3); }
+void add_audit(Connection& connection) { connection.exec(tables_of_version_6); }
 
 void create(Connection& connection) {
   connection.exec(tables_of_version_1);
@@ -140,7 +169,7 @@ void create(Connection& connection) {
   insert.run(core::hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox};
+constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox, add_audit};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
@@ -167,13 +196,17 @@ std::int64_t stored_version(Connection& connection) {
 
 std::span<const Migration> migrations() { return all_migrations; }
 
-void bring_up_to_date(Connection& connection, std::span<const Migration> steps) {
-  const auto version = stored_version(connection);
-  const auto known = static_cast<std::int64_t>(steps.size());
+void refuse_newer(std::int64_t version, std::int64_t known) {
   if (version > known)
     throw StoreError("the store was made by a newer version of idem (schema " + std::to_string(version) +
                          ", this one knows up to " + std::to_string(known) + "): run that version",
                      false);
+}
+
+void bring_up_to_date(Connection& connection, std::span<const Migration> steps) {
+  const auto version = stored_version(connection);
+  const auto known = static_cast<std::int64_t>(steps.size());
+  refuse_newer(version, known);
   if (version == known) return;
   connection.exec("BEGIN IMMEDIATE");
   try {

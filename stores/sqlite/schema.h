@@ -27,6 +27,9 @@ std::span<const Migration> migrations();
 /// The version in the file; 0: there is no store of idem's in it.
 std::int64_t stored_version(Connection& connection);
 
+/// Throws StoreError if the version is above the known one.
+void refuse_newer(std::int64_t version, std::int64_t known = static_cast<std::int64_t>(migrations().size()));
+
 /// Makes or migrates the tables, in one transaction. Throws StoreError for a file of a newer version, SqlError.
 void bring_up_to_date(Connection& connection, std::span<const Migration> steps = migrations());
 

@@ -51,6 +51,7 @@ constexpr Failpoint all[] = {
     {"io.revoke_begin", Reached::leaving},
     {"io.revoke_committed", Reached::leaving},
     {"source.revoke_end", Reached::leaving},
+    {"parked.drop", Reached::by_hand},
 };
 
 }  // namespace

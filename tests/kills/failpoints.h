@@ -14,6 +14,7 @@ struct Failpoint {
     slowly,       ///< while messages flow, after a second and more: what stream time brings about
     leaving,      ///< after SIGTERM
     first_start,  ///< when a store is made
+    by_hand,      ///< never by a consumer: by the program idem
   };
   std::string_view name;
   Reached reached = Reached::running;

@@ -1,9 +1,11 @@
 // Handlers that take too long: they are named, counted and told to stop, and nothing else happens to them.
 #include <spdlog/sinks/ringbuffer_sink.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <latch>
 #include <mutex>
+#include <stdexcept>
 #include <stop_token>
 #include <vector>
 
@@ -56,6 +58,29 @@ class Running {
   Runtime& runtime_;
   Exit exit_;
   std::thread thread_;
+};
+
+/// A MemorySource with somebody beside it who sees every poll.
+class SpiedSource final : public Source {
+ public:
+  SpiedSource(MemoryLog& log, std::function<void(std::chrono::milliseconds)> on_poll)
+      : source_(log), on_poll_(std::move(on_poll)) {}
+  SourceTraits traits() const override { return source_.traits(); }
+  void start(SourceEvents& events, const SourceContext& context) override { source_.start(events, context); }
+  void poll(std::chrono::milliseconds wait, std::size_t limit) override {
+    on_poll_(wait);
+    source_.poll(wait, limit);
+  }
+  void wake() override { source_.wake(); }
+  void set_paused(PartitionHandle partition, bool paused) override { source_.set_paused(partition, paused); }
+  void seek(PartitionHandle before, const StartAt& start) override { source_.seek(before, start); }
+  void commit(std::span<const Commit> commits, bool wait) override { source_.commit(commits, wait); }
+  std::optional<std::int64_t> lag(PartitionHandle p, std::int64_t next) const override { return source_.lag(p, next); }
+  void stop() override { source_.stop(); }
+
+ private:
+  MemorySource source_;
+  std::function<void(std::chrono::milliseconds)> on_poll_;
 };
 
 struct Deadline : testing::Test {
@@ -297,6 +322,28 @@ TEST_F(Deadline, ARunThatEndedBadlyIsRedAndWhoIsLeftBehindIsStillCounted) {
   EXPECT_EQ(runtime.health().reasons.size(), 1u);
 }
 
+TEST_F(Deadline, WhoIsLeftBehindByASourceThatFailedIsToldToStop) {
+  options.drain_timeout = 20ms;
+  std::latch entered{1}, returned{1};
+  caller.answer = [&](const Message&, const Attempt& attempt) {
+    entered.count_down();
+    wait_for(attempt.stop);
+    returned.count_down();
+    return retry("told to stop");
+  };
+  SpiedSource failing(log, [&](auto) {
+    if (entered.try_wait()) throw std::runtime_error("the cable was cut");
+  });
+  send(0, "m");
+  Runtime runtime(options);
+  runtime.add(failing, store, caller);
+  EXPECT_EQ(runtime.run().reason, ExitReason::source_failed);
+  returned.wait();
+  EXPECT_EQ(runtime.health().level, Health::Level::red);
+}
+
+// --- With a clock that is ours --------------------------------------------------------------------------------------
+
 /// Moves on whenever it is read, up to a point where it stands still.
 class ShortClock final : public runtime::Clock {
  public:
@@ -316,8 +363,60 @@ class ShortClock final : public runtime::Clock {
   std::chrono::milliseconds step_{0};
 };
 
+/// The parts of a runtime for an ExternalHandler, turned by hand.
+struct ByHand {
+  ByHand(Source& source, MemoryStore& store, Caller& caller, const RuntimeOptions& options,
+         std::chrono::milliseconds deadline)
+      : ledger(store.ledger({"test"})),
+        watch(std::make_shared<runtime::HandlerWatch>(deadline, true)),
+        workers(source, *ledger, {runtime::Callee(caller)}, policy(), nullptr),
+        pipeline({source, *ledger, store.traits(), workers, clock, options, /*workers=*/1, /*seed=*/1,
+                  [](std::optional<Timestamp>) {}, /*external=*/true, watch.get()}) {
+    pipeline.start();
+  }
+  runtime::WorkerPolicy policy() const {
+    runtime::WorkerPolicy policy;
+    policy.consumer = "test";
+    policy.watch = watch;
+    return policy;
+  }
+
+  ShortClock clock;
+  std::shared_ptr<Ledger> ledger;
+  std::shared_ptr<runtime::HandlerWatch> watch;
+  runtime::WorkerPool workers;
+  runtime::Pipeline pipeline;
+};
+
+TEST_F(Deadline, TheNextPollWaitsNoLongerThanUntilACallCanBeOverdue) {
+  options.commit_interval = 1h;
+  std::latch release{1};
+  caller.answer = [&](auto&, auto&) {
+    release.wait();
+    return done();
+  };
+  std::chrono::milliseconds waited{0};
+  SpiedSource spied(log, [&](auto wait) { waited = wait; });
+  send(0, "m");
+  ByHand run(spied, store, caller, options, /*deadline=*/20ms);
+  while (caller.calls == 0) run.pipeline.turn(1ms);
+  run.pipeline.turn(1ms);    // takes in what came back before the call
+  run.pipeline.turn(500ms);  // nothing does now, and the clock stands still
+  EXPECT_EQ(waited, 20ms);
+
+  const core::Ticks before{}, long_after{24h * 365 * 100};
+  EXPECT_EQ(run.watch->overdue(before).calls, 0u);
+  run.watch->look(before);
+  EXPECT_EQ(said("overdue"), 0u);
+  EXPECT_EQ(run.watch->overdue(long_after).calls, 1u);
+  run.watch->look(long_after);
+  EXPECT_EQ(said("overdue"), 1u);
+  release.count_down();
+  EXPECT_EQ(run.pipeline.leave(ExitReason::stopped).reason, ExitReason::stopped);
+  EXPECT_TRUE(run.workers.stop(60s));
+}
+
 TEST_F(Deadline, AHandlerIsToldWhileThereIsTimeToAnswerAndNoneIsCalledAfter) {
-  options.workers = 1;
   options.drain_timeout = 200ms;
   caller.answer = [](const Message&, const Attempt& attempt) {
     wait_for(attempt.stop);
@@ -325,24 +424,15 @@ TEST_F(Deadline, AHandlerIsToldWhileThereIsTimeToAnswerAndNoneIsCalledAfter) {
   };
   send(0, "one");
   send(1, "other");
-  ShortClock clock;
-  const auto ledger = store.ledger({"test"});
-  const auto watch = std::make_shared<runtime::HandlerWatch>(0ms, true);
-  runtime::WorkerPolicy policy;
-  policy.consumer = "test";
-  policy.watch = watch;
-  runtime::WorkerPool workers(source, *ledger, {runtime::Callee(caller)}, policy, nullptr);
-  runtime::Pipeline pipeline({source, *ledger, store.traits(), workers, clock, options, 1, /*seed=*/1,
-                              [](std::optional<Timestamp>) {}, /*external=*/true, watch.get()});
-  pipeline.start();
-  while (caller.calls == 0 || pipeline.core().dispatched() < 2) pipeline.turn(1ms);
-  clock.run(/*step=*/45ms, /*at_most=*/45ms + 190ms);  // a tenth of the drain is left, and does not pass
-  const Exit exit = pipeline.leave(ExitReason::stopped);
+  ByHand run(source, store, caller, options, /*deadline=*/0ms);
+  while (caller.calls == 0 || run.pipeline.core().dispatched() < 2) run.pipeline.turn(1ms);
+  run.clock.run(/*step=*/45ms, /*at_most=*/45ms + 190ms);  // a tenth of the drain is left, and does not pass
+  const Exit exit = run.pipeline.leave(ExitReason::stopped);
   EXPECT_EQ(exit.reason, ExitReason::stopped) << exit.detail;
   EXPECT_EQ(caller.calls, 1) << "the other one waited for its turn, and would have been told at once";
-  EXPECT_EQ(pipeline.counters().done, 1u);
+  EXPECT_EQ(run.pipeline.counters().done, 1u);
   EXPECT_EQ(log.committed(0)->first + log.committed(1)->first, 1);
-  EXPECT_TRUE(workers.stop(60s));
+  EXPECT_TRUE(run.workers.stop(60s));
 }
 
 }  // namespace

@@ -88,6 +88,8 @@ enum class ParkReason {
   unresolved,  ///< a call may have been made, and nobody can say whether it was
 };
 std::string_view to_string(ParkReason reason);
+/// The reason of that name, nullopt if there is none.
+std::optional<ParkReason> park_reason(std::string_view name);
 
 /// How a message ends.
 struct Conclusion {

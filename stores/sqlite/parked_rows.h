@@ -1,0 +1,25 @@
+// A message of the parking lot as it lies in idem_parked.
+#pragma once
+
+#include <string>
+
+#include <idem/store.h>
+
+#include "sqlite/connection.h"
+
+namespace idem::sqlite {
+
+/// What read_parked() reads, beginning with column 0 …
+inline constexpr const char* parked_columns =
+    "number, topic, partition, position, key, payload, headers, timestamp, id, reason, why, attempts, parked_at";
+/// … and the same without the payload, which need not be read from the disk then.
+inline constexpr const char* parked_columns_without_payload =
+    "number, topic, partition, position, key, NULL, headers, timestamp, id, reason, why, attempts, parked_at";
+
+/// Throws std::runtime_error if it is damaged.
+ParkedMessage read_parked(const Row& row);
+
+/// The column id_key.
+std::string parked_id_key(const IdKey& key);
+
+}  // namespace idem::sqlite
