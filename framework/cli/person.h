@@ -1,0 +1,17 @@
+// Who is at the terminal.
+#pragma once
+
+#include <string>
+
+namespace idem::cli {
+
+/// The name they logged in by, also behind sudo.
+std::string login_name();
+
+/// Whether somebody can be asked.
+bool is_at_terminal();
+
+/// Asks on the terminal; anything but "y" or "yes" is a no.
+bool agrees(const std::string& question);
+
+}  // namespace idem::cli
