@@ -74,7 +74,8 @@ struct Parks : SqliteTest {
     const Ended ended = parked(arguments);
     EXPECT_EQ(ended.code, 0) << ended.output;
     std::vector<int> all;
-    for (const auto& m : ended.json()["messages"]) all.push_back(m["number"]);
+    const auto page = ended.json();
+    for (const auto& m : page["messages"]) all.push_back(m["number"]);
     return all;
   }
 };
