@@ -419,12 +419,15 @@ TEST_F(ParkingLotTest, an_id_is_remembered_in_its_generation_until_that_is_forgo
     if (h != 0) continue;
     EXPECT_EQ(lot().look_up("consumer", "0").forgotten_until, std::nullopt);
   }
+  Item& of_the_same = message("payments", "of the same generation");
+  of_the_same.record.time = start + hours(23) + std::chrono::minutes(5);
+  ASSERT_EQ(run(of_the_same), Joined::joined);
   at_rest();
   const RememberedId newest = lot().look_up("consumer", "23"), oldest = lot().look_up("consumer", "0");
   EXPECT_EQ(newest.state, State::done);
   ASSERT_TRUE(newest.from && newest.to && newest.generation);
   EXPECT_LE(*newest.from, start + hours(23));
-  EXPECT_EQ(*newest.to, start + hours(23));
+  EXPECT_EQ(*newest.to, of_the_same.record.time) << "the newest of its generation, not its own";
   EXPECT_EQ(oldest.state, State::not_remembered);
   EXPECT_EQ(oldest.generation, std::nullopt);
   ASSERT_TRUE(oldest.forgotten_until);
