@@ -8,6 +8,7 @@
 #include "cli/parked_view.h"
 #include "cli/printable.h"
 #include "cli/store_file.h"
+#include "cli/table.h"
 #include "cli/times.h"
 
 namespace idem::cli {
@@ -43,9 +44,7 @@ std::string joined(const std::vector<std::int64_t>& numbers) {
 
 std::string text_of(const Asked& asked, const std::string& id, const RememberedId& found) {
   std::string text;
-  const auto line = [&](const std::string& name, const std::string& value) {
-    text += name + std::string(12 - name.size(), ' ') + value + "\n";
-  };
+  const auto line = [&](const std::string& name, const std::string& value) { text += named_line(name, value, 12); };
   const auto time = [](const std::optional<Timestamp>& t) { return t ? in_utc(*t) : std::string("?"); };
   line("id", printable(id, longest_line));
   line("consumer", printable(asked.consumer, longest_line));

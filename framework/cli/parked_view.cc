@@ -117,9 +117,7 @@ std::string table_of(const std::vector<ParkedCount>& counts) {
 std::string details_of(const Parked& parked, Payloads payloads) {
   const ParkedMessage& m = parked.message;
   std::string text;
-  const auto line = [&](const std::string& name, const std::string& value) {
-    text += name + std::string(11 - name.size(), ' ') + value + "\n";
-  };
+  const auto line = [&](const std::string& name, const std::string& value) { text += named_line(name, value, 11); };
   line("number", std::to_string(m.number));
   line("consumer", whole_or_cut(parked.consumer));
   line("reason", std::string(to_string(m.reason)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/utf8.h"
+#include "core/hex.h"
 
 namespace idem::cli {
 namespace {
@@ -15,11 +16,10 @@ bool is_hidden(char32_t c) {
 }
 
 std::string hex(std::string_view bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
   std::string text;
   for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    const auto byte = static_cast<std::uint8_t>(c);
+    text += "\\x" + core::hex({&byte, 1});
   }
   return text;
 }

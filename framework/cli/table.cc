@@ -20,4 +20,8 @@ std::string Table::text() const {
   return text;
 }
 
+std::string named_line(const std::string& name, const std::string& value, std::size_t column) {
+  return name + std::string(column - name.size(), ' ') + value + "\n";
+}
+
 }  // namespace idem::cli

@@ -1,6 +1,7 @@
 // Columns for people, as wide as what is in them.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -17,5 +18,8 @@ class Table {
  private:
   std::vector<std::vector<std::string>> rows_;
 };
+
+/// One thing there is to say: its name, and in column `column` what it is.
+std::string named_line(const std::string& name, const std::string& value, std::size_t column);
 
 }  // namespace idem::cli

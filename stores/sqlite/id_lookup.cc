@@ -1,18 +1,14 @@
 #include "sqlite/id_lookup.h"
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "sqlite/id_rows.h"
 #include "sqlite/key_bytes.h"
+#include "sqlite/values.h"
 
 namespace idem::sqlite {
 namespace {
-
-std::optional<Timestamp> maybe_time(const Row& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(Timestamp(std::chrono::milliseconds(row.integer(column))));
-}
 
 bool remembers(Connection& connection, std::int64_t generation, const IdKey& key) {
   IdRows ids(connection, generation);
@@ -34,7 +30,7 @@ std::optional<Remembering> find_remembering(Connection& connection, std::int64_t
                 "SELECT number, start, newest FROM idem_generation WHERE consumer = ? ORDER BY number DESC");
   for (auto rows = all.rows(consumer); rows.next();)
     if (remembers(connection, rows.integer(0), key))
-      return Remembering{rows.integer(0), maybe_time(rows, 1), maybe_time(rows, 2)};
+      return Remembering{rows.integer(0), maybe_time_of(rows, 1), maybe_time_of(rows, 2)};
   return std::nullopt;
 }
 

@@ -328,7 +328,7 @@ std::vector<ParkedOutgoing> Outbox::parked(std::int64_t after, std::size_t limit
     std::vector<ParkedOutgoing> found;
     for (auto rows = parked_.rows(after, limit); rows.next();)
       found.push_back({rows.integer(0), std::string(rows.text(1)), message_of(rows, 2), std::string(rows.text(7)),
-                       Timestamp(std::chrono::milliseconds(rows.integer(8)))});
+                       time_of(rows, 8)});
     return found;
   });
 }

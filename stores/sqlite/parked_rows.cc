@@ -1,6 +1,5 @@
 #include "sqlite/parked_rows.h"
 
-#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -8,14 +7,11 @@
 #include "sqlite/values.h"
 
 namespace idem::sqlite {
-namespace {
 
-ParkReason reason_of(std::string_view text) {
-  if (const auto reason = park_reason(text)) return *reason;
-  throw std::runtime_error("idem: unknown reason in the parking lot: " + std::string(text));
+ParkReason reason_of(const Row& row, int column) {
+  if (const auto reason = park_reason(row.text(column))) return *reason;
+  throw std::runtime_error("idem: unknown reason in the parking lot: " + std::string(row.text(column)));
 }
-
-}  // namespace
 
 ParkedMessage read_parked(const Row& row) {
   ParkedMessage m;
@@ -25,12 +21,12 @@ ParkedMessage read_parked(const Row& row) {
   m.key = owned(row, 4);
   m.payload = owned(row, 5);
   m.headers = decode_headers(row.text(6));
-  if (!row.is_null(7)) m.timestamp = Timestamp(std::chrono::milliseconds(row.integer(7)));
+  m.timestamp = maybe_time_of(row, 7);
   m.id = row.text(8);
-  m.reason = reason_of(row.text(9));
+  m.reason = reason_of(row, 9);
   m.why = row.text(10);
   m.attempts = static_cast<int>(row.integer(11));
-  m.parked_at = Timestamp(std::chrono::milliseconds(row.integer(12)));
+  m.parked_at = time_of(row, 12);
   return m;
 }
 

@@ -19,6 +19,9 @@ inline constexpr const char* parked_columns_without_payload =
 /// Throws std::runtime_error if it is damaged.
 ParkedMessage read_parked(const Row& row);
 
+/// Of the column reason. The same.
+ParkReason reason_of(const Row& row, int column);
+
 /// The column id_key.
 std::string parked_id_key(const IdKey& key);
 

@@ -103,9 +103,7 @@ std::vector<ParkedCount> LotFile::counts(const ParkedFilter& filter) {
   chosen.bind(all, 1);
   std::map<std::pair<std::int64_t, ParkReason>, ParkedCount> counts;
   for (Statement::Rows rows(all); rows.next();) {
-    const auto reason = park_reason(rows.text(1));
-    if (!reason) throw std::runtime_error("unknown reason in the parking lot: " + std::string(rows.text(1)));
-    ParkedCount& count = counts[{rows.integer(0), *reason}];
+    ParkedCount& count = counts[{rows.integer(0), reason_of(rows, 1)}];
     ++count.messages;
     count.last_number = std::max(count.last_number, rows.integer(2));
   }
@@ -176,8 +174,7 @@ RememberedId LotFile::look_up(const std::string& consumer, std::string_view id) 
     answer.state = RememberedId::State::claimed;
   }
   Statement horizon(connection_, "SELECT max(bound) FROM idem_horizon WHERE consumer = ?");
-  if (auto rows = horizon.rows(number); rows.next() && !rows.is_null(0))
-    answer.forgotten_until = Timestamp(std::chrono::milliseconds(rows.integer(0)));
+  if (auto rows = horizon.rows(number); rows.next()) answer.forgotten_until = maybe_time_of(rows, 0);
   return answer;
 }
 
@@ -260,8 +257,6 @@ std::optional<Parked> ParkingLot::find(std::int64_t number, Payloads payloads) {
 SqliteParkingLot::SqliteParkingLot(const std::string& path) : path_(sqlite::canonical(path)) {
   sqlite::read(path_, [](sqlite::LotFile&) {});
 }
-
-SqliteParkingLot::~SqliteParkingLot() = default;
 
 std::vector<Parked> SqliteParkingLot::list(const ParkedFilter& filter, std::size_t limit, Payloads payloads) {
   std::vector<Parked> found;

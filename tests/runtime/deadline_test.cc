@@ -83,6 +83,20 @@ class SpiedSource final : public Source {
   std::function<void(std::chrono::milliseconds)> on_poll_;
 };
 
+/// A call that waits to be told to stop, and says then that it was.
+struct Waiting {
+  std::latch entered{1}, returned{1};
+
+  auto answer() {
+    return [this](const Message&, const Attempt& attempt) {
+      entered.count_down();
+      wait_for(attempt.stop);
+      returned.count_down();
+      return retry("told to stop");
+    };
+  }
+};
+
 struct Deadline : testing::Test {
   Deadline() { runtime::log().sinks().push_back(lines); }
   ~Deadline() override { runtime::log().sinks().pop_back(); }
@@ -198,19 +212,14 @@ TEST_F(Deadline, WhoReturnsInTimeHearsNothingOfIt) {
 
 TEST_F(Deadline, WithoutOneNothingIsEverOverdue) {
   ASSERT_EQ(options.handler_deadline, 0ms) << "the default";
-  caller.answer = [](const Message&, const Attempt& attempt) {
+  Runtime runtime(options);
+  caller.answer = [&](const Message&, const Attempt& attempt) {
     EXPECT_FALSE(attempt.deadline);
     EXPECT_FALSE(attempt.stop.stop_requested());
+    EXPECT_EQ(runtime.counters().overdue, 0u);
     return done();
   };
-  Runtime* itself = nullptr;
-  caller.answer = [&, check = caller.answer](const Message& message, const Attempt& attempt) {
-    EXPECT_EQ(itself->counters().overdue, 0u);
-    return check(message, attempt);
-  };
   send(0, "m");
-  Runtime runtime(options);
-  itself = &runtime;
   runtime.add(source, store, caller);
   EXPECT_TRUE(runtime.run_until_caught_up().ok());
   EXPECT_EQ(said("overdue"), 0u);
@@ -268,22 +277,17 @@ TEST_F(Deadline, IsKeptWhileARevokedPartitionIsWaitedFor) {
 
 TEST_F(Deadline, WhoStillRunsWhenARunEndsIsToldToStop) {
   options.drain_timeout = 50ms;
-  std::latch entered{1}, returned{1};
-  caller.answer = [&](const Message&, const Attempt& attempt) {
-    entered.count_down();
-    wait_for(attempt.stop);
-    returned.count_down();
-    return retry("told to stop");
-  };
+  Waiting call;
+  caller.answer = call.answer();
   send(0, "m");
   {
     Runtime runtime(options);
     runtime.add(source, store, caller);
     Running running(runtime);
-    entered.wait();
+    call.entered.wait();
     (void)running.stop();  // in order if the handler was quick enough
   }
-  returned.wait();
+  call.returned.wait();
   bool maybe_executed = false;
   Caller again;
   again.answer = [&](const Message&, const Attempt& attempt) {
@@ -324,21 +328,16 @@ TEST_F(Deadline, ARunThatEndedBadlyIsRedAndWhoIsLeftBehindIsStillCounted) {
 
 TEST_F(Deadline, WhoIsLeftBehindByASourceThatFailedIsToldToStop) {
   options.drain_timeout = 20ms;
-  std::latch entered{1}, returned{1};
-  caller.answer = [&](const Message&, const Attempt& attempt) {
-    entered.count_down();
-    wait_for(attempt.stop);
-    returned.count_down();
-    return retry("told to stop");
-  };
+  Waiting call;
+  caller.answer = call.answer();
   SpiedSource failing(log, [&](auto) {
-    if (entered.try_wait()) throw std::runtime_error("the cable was cut");
+    if (call.entered.try_wait()) throw std::runtime_error("the cable was cut");
   });
   send(0, "m");
   Runtime runtime(options);
   runtime.add(failing, store, caller);
   EXPECT_EQ(runtime.run().reason, ExitReason::source_failed);
-  returned.wait();
+  call.returned.wait();
   EXPECT_EQ(runtime.health().level, Health::Level::red);
 }
 

@@ -114,7 +114,6 @@ class SqliteParkingLot final : public ParkingLot {
  public:
   /// Throws StoreError: no such file, no store, made by a newer idem, not to be read.
   explicit SqliteParkingLot(const std::string& path);
-  ~SqliteParkingLot() override;
 
   std::vector<Parked> list(const ParkedFilter& filter, std::size_t limit,
                            Payloads payloads = Payloads::left_out) override;
