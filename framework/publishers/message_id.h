@@ -25,10 +25,15 @@ class MessageIds {
  public:
   /// Throws std::system_error.
   MessageIds();
+  /// Of the present time, or of the time of the one before: it costs a look at the clock.
   Uuid next();
+  Uuid next_of_same_time();
 
  private:
-  std::uint64_t prefix_ = 0, count_ = 0;
+  std::uint64_t time_ = 0, prefix_ = 0, count_ = 0;
 };
+
+/// The one that MessageIds makes after this one at the same time. Where their count comes round to 0 it is another.
+Uuid next_after(const Uuid& uuid);
 
 }  // namespace idem::publish

@@ -42,4 +42,22 @@ std::string_view take_bytes(std::string_view& in) {
   return *bytes;
 }
 
+// --- short ones: their length and one, 0 for what is not there; seven bits a byte, the low ones first, the last one marked
+
+std::optional<std::string_view> take_short_field(std::string_view& in) {
+  std::uint64_t length = 0;
+  for (int shift = 0;; shift += 7) {
+    if (in.empty() || shift > 56) damaged();
+    const auto byte = static_cast<unsigned char>(in.front());
+    in.remove_prefix(1);
+    length |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (byte & 0x80) break;
+  }
+  if (length == 0) return std::nullopt;
+  if (in.size() < --length) damaged();
+  const std::string_view bytes = in.substr(0, length);
+  in.remove_prefix(length);
+  return bytes;
+}
+
 }  // namespace idem::sqlite

@@ -54,7 +54,9 @@ Outbox::Outbox(Writer& writer)
               "FROM idem_outbox_parked WHERE number > ? ORDER BY number LIMIT ?"),
       waiting_(reader_,
                "SELECT name, sum(messages - coalesce(marked, 0)) FROM idem_outbox JOIN idem_outbox_destination USING "
-               "(destination) LEFT JOIN idem_outbox_marks USING (number) GROUP BY name") {}
+               "(destination) LEFT JOIN idem_outbox_marks USING (number) GROUP BY name") {
+  spares_.reserve(most_spares);
+}
 
 // Parked ones count: a number names a row for people, too.
 std::int64_t Outbox::last_number() {
@@ -116,11 +118,11 @@ std::string Outbox::insert_into(Outbox* outbox, std::string_view destination, Ou
 std::string Outbox::insert(std::string_view destination, OutgoingMessage&& message) {
   Pack& pack = pack_for(destination);
   std::optional<publish::Uuid> made;
-  if (message.id.empty()) made = ids_.next();
-  pending_bytes_ -= pack.body.size();
-  append_to_pack(pack.body, made, message);
+  if (message.id.empty()) made = pack.messages == 0 ? ids_.next() : ids_.next_of_same_time();
+  pending_bytes_ -= pack.body.bytes().size();
+  pack.body.append(made, message);
   ++pack.messages;
-  pending_bytes_ += pack.body.size();
+  pending_bytes_ += pack.body.bytes().size();
   writer_.group().take_part(*this);
   std::string id = made ? publish::text_of_uuid(publish::bytes_of(*made)) : std::move(message.id);
   (void)IDEM_FAILPOINT("outbox.inserted");
@@ -130,7 +132,7 @@ std::string Outbox::insert(std::string_view destination, OutgoingMessage&& messa
 Outbox::Pack& Outbox::pack_for(std::string_view destination) {
   const auto last =
       std::find_if(packs_.rbegin(), packs_.rend(), [&](const Pack& p) { return p.destination == destination; });
-  if (last != packs_.rend() && last->body.size() < largest_pack) return *last;
+  if (last != packs_.rend() && last->body.bytes().size() < largest_pack) return *last;
   return packs_.emplace_back(start_pack(destination));
 }
 
@@ -141,7 +143,10 @@ Outbox::Pack Outbox::start_pack(std::string_view destination) {
     found->second.written = true;
     pack.destination = found->first;
     pack.to = found->second.number;
-    pack.body = std::exchange(spare_, {});
+    if (!spares_.empty()) {
+      pack.body = std::move(spares_.back());
+      spares_.pop_back();
+    }
     return pack;
   }
   std::string names;
@@ -227,7 +232,7 @@ void Outbox::write() {
   std::int64_t number = last_number_;
   for (const Pack& pack : packs_) {
     if (pack.messages == 0) continue;
-    insert_.run(number + 1, pack.to, pack.messages, Blob{pack.body});
+    insert_.run(number + 1, pack.to, pack.messages, Blob{pack.body.bytes()});
     number += pack.messages;
   }
   written_up_to_ = number;
@@ -237,7 +242,7 @@ void Outbox::write() {
 void Outbox::keep() {
   for (Pack& pack : packs_) {
     pack.kept_messages = pack.messages;
-    pack.kept_bytes = pack.body.size();
+    pack.kept_bytes = pack.body.bytes().size();
   }
 }
 
@@ -245,7 +250,7 @@ void Outbox::take_back() noexcept {
   pending_bytes_ = 0;
   for (Pack& pack : packs_) {
     pack.messages = pack.kept_messages;
-    pack.body.resize(pack.kept_bytes);
+    pack.body.cut(pack.kept_bytes);
     pending_bytes_ += pack.kept_bytes;
   }
 }
@@ -269,9 +274,10 @@ void Outbox::lost() noexcept {
 }
 
 void Outbox::forget_pending() noexcept {
-  if (!packs_.empty()) {
-    spare_ = std::move(packs_.front().body);
-    spare_.clear();
+  for (Pack& pack : packs_) {
+    if (spares_.size() == most_spares) break;
+    pack.body.cut(0);
+    spares_.push_back(std::move(pack.body));
   }
   packs_.clear();
   pending_bytes_ = 0;

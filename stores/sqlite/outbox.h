@@ -53,12 +53,13 @@ class Outbox final : public OutboxTable, private Participant {
 
  private:
   static constexpr std::size_t most_pending_bytes = 8 << 20;
-  static constexpr std::size_t largest_pack = 256 << 10;  ///< but for its last message
+  static constexpr std::size_t largest_pack = 64 << 10;  ///< but for its last message
+  static constexpr std::size_t most_spares = 16;
   /// Of the open group.
   struct Pack {
     std::string_view destination;  ///< in known_
     std::int64_t to = 0, messages = 0;
-    std::string body;
+    PackWriter body;
     std::int64_t kept_messages = 0;  ///< so many of them, and bytes, belong to the group for good
     std::size_t kept_bytes = 0;
   };
@@ -97,7 +98,7 @@ class Outbox final : public OutboxTable, private Participant {
   Statement insert_, delete_, mark_, unmark_, park_, find_pack_, find_marks_, body_;
   std::int64_t last_number_, written_up_to_ = 0;
   std::vector<Pack> packs_;  ///< whose destinations are known_ to be written
-  std::string spare_;        ///< the memory of an earlier pack
+  std::vector<PackWriter> spares_;  ///< the memory of earlier packs
   std::size_t pending_bytes_ = 0;
   std::map<std::int64_t, PackMarks> marks_;  ///< of packs of which something was sent, by their rows' numbers
   std::set<std::int64_t> to_write_;          ///< whose marks have changed since a commit

@@ -47,9 +47,9 @@ void pack_outbox(Connection& connection) {
     message.key = owned(row, 4);
     message.payload = owned(row, 5);
     if (!row.is_null(6)) message.headers = decode_headers(row.text(6));
-    std::string pack;
-    append_to_pack(pack, made, message);
-    insert.run(row.integer(0), row.integer(1), Blob{pack});
+    PackWriter pack;
+    pack.append(made, message);
+    insert.run(row.integer(0), row.integer(1), Blob{pack.bytes()});
   }
   connection.exec("DROP TABLE idem_outbox_old");
 }

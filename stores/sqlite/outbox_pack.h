@@ -14,8 +14,18 @@
 
 namespace idem::sqlite {
 
-/// `made`: its id, if idem made it; message.id counts otherwise.
-void append_to_pack(std::string& pack, const std::optional<publish::Uuid>& made, const OutgoingMessage& message);
+class PackWriter {
+ public:
+  /// `made`: its id, if idem made it; message.id counts otherwise.
+  void append(const std::optional<publish::Uuid>& made, const OutgoingMessage& message);
+  /// Back to what it was when bytes() had this size.
+  void cut(std::size_t size);
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+  publish::Uuid last_made_{};  ///< one that idem makes right behind it takes no room
+};
 
 /// Takes the messages off a pack, one after the other. Throws std::runtime_error if it is damaged.
 class PackReader {
@@ -25,7 +35,16 @@ class PackReader {
   void skip();
 
  private:
+  struct Fields {
+    char kind;
+    std::string_view id;
+    std::optional<std::string_view> key, payload;
+    std::string_view headers;
+  };
+  Fields next();
+
   std::string_view rest_;
+  publish::Uuid last_made_{};
 };
 
 /// Which messages of a pack are sent or parked: a bit each.

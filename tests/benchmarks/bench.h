@@ -113,6 +113,7 @@ void latency(const Scale& scale);
 void memory(const Scale& scale);
 void rabbitmq(const Scale& scale);
 void confirms(const Scale& scale);
+void relay(const Scale& scale);
 void outbox(const Scale& scale);
 
 /// What `memory` runs in a process of its own, to measure nothing else.
