@@ -1,6 +1,7 @@
 #include "sqlite/byte_fields.h"
 
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
 
