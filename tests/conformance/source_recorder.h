@@ -50,6 +50,7 @@ class Recorder final : public SourceEvents {
   Source* source = nullptr;
   std::size_t expected_partitions = 2;
   bool commit_on_revoke = false;
+  std::function<void()> while_revoked;  ///< may be empty
   std::function<StartAt(const AssignedPartition&)> start = [](const AssignedPartition& assigned) {
     return StartAt{{}, true, assigned.committed.value_or(assigned.initial)};
   };
@@ -87,6 +88,7 @@ class Recorder final : public SourceEvents {
       commits.push_back({handle, partition.assigned.partition, partition.next, "on revoke"});
     }
     if (commit_on_revoke) source->commit(commits, /*wait=*/true);
+    if (while_revoked) while_revoked();
     for (PartitionHandle handle : handles) {
       held(handle).held = false;
       given_up.insert(static_cast<std::int32_t>(handle.index));

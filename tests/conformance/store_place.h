@@ -133,11 +133,11 @@ class StoreSuite : public testing::TestWithParam<StoreFactory> {
   using Names = std::vector<std::string>;
 
   std::unique_ptr<StorePlace> place_;
+  std::deque<Item> items_;  // longer than a session, which may still be at one
   Settled settled_;
   std::shared_ptr<Ledger> ledger_;
   std::unique_ptr<Session> session_;
   std::uint32_t slot_ = 0;
-  std::deque<Item> items_;
 };
 
 }  // namespace idem::conformance

@@ -98,12 +98,12 @@ class SqliteTest : public testing::Test {
   Scratch scratch_{"sqlite"};
   SqliteOptions options_{.path = scratch_ / "store.db", .vfs = fault_vfs::install()};
   std::chrono::milliseconds retention_ = std::chrono::hours(8);
+  std::deque<Item> items_;  // longer than a session, which may still be at one
   std::unique_ptr<SqliteStore> store_;
   Settled settled_;
   std::shared_ptr<Ledger> ledger_;
   std::unique_ptr<Session> session_;
   std::uint32_t slot_ = 0;
-  std::deque<Item> items_;
 
  private:
   int outcome(const Item& i) {

@@ -314,10 +314,15 @@ void Consumer::wake() { eventfd_write(wake_fd_, 1); }
 
 // Cancel, finish what runs, acknowledge what is done, close: closing hands everything else back, in its order and in
 // one step, so what still runs or never ran needs no word of its own.
+//
+// There is no cancel where nobody else may read, and nobody waits for the messages. A quorum queue takes back at once what is
+// on its way to a consumer that has been cancelled, in no order and before what that one still has (seen on 3.10: the next
+// connection gets the latest first); a classic queue counts no consumer any more that has messages still, so that the next
+// one would not wait for them (wait_until_nobody_reads).
 void Consumer::stop() {
   (void)IDEM_FAILPOINT("source.stop");
   attempt_.reset();
-  if (connection_) {
+  if (connection_ && !configuration_.exclusive) {
     amqp_basic_cancel_t cancel{};
     cancel.consumer_tag = amqp_cstring_bytes("idem");
     cancel.nowait = 1;
