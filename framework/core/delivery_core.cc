@@ -353,8 +353,9 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
     case Completion::Kind::not_applied:
       ++counters_.not_applied;
       if (d.verdict == Verdict::claimed) d.claimed = false;
+      else d.has_token = false;  // its handler is called once more
+      d.overdue = false;
       d.record.alone = true;
-      d.has_token = false;  // its handler is called once more
       [[fallthrough]];
     case Completion::Kind::returned:
       d.state = Delivery::State::queued;
@@ -421,7 +422,9 @@ std::optional<Ticks> DeliveryCore::next_due() const {
 // One that has not been tried is asked before one that has: it may be only those that fail.
 bool DeliveryCore::probe_is_ready() {
   if (breaker_.state() == Breaker::State::open) return false;
-  if (probe_) return lanes_.bring_forward([this](const Delivery& d) { return &d == probe_; });
+  if (probe_)
+    return probe_->state == Delivery::State::queued &&
+           lanes_.bring_forward([this](const Delivery& d) { return &d == probe_; });
   lanes_.bring_forward([](const Delivery& d) { return d.attempts == 0; });
   return true;
 }

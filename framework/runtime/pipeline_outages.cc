@@ -24,9 +24,11 @@ std::string what_closes(const CircuitBreaker& options) {
 }  // namespace
 
 void Pipeline::report_breaker() {
+  const std::vector<BreakerChange> changes = core_.take_breaker_changes();
+  if (changes.empty()) return;
   const CircuitBreaker& options = parts_.options.circuit_breaker;
   const std::string last = last_failure_.empty() ? "" : ", the last with \"" + printable(last_failure_) + "\"";
-  for (const BreakerChange& change : core_.take_breaker_changes()) {
+  for (const BreakerChange& change : changes) {
     const std::string who = parts_.source.traits().name + ": circuit breaker ";
     switch (change.kind) {
       case BreakerChange::Kind::opened:

@@ -169,7 +169,7 @@ struct Counters {
   std::uint64_t overdue = 0;            ///< handlers that have been running for longer than handler_deadline by now
   std::uint64_t breaker_opened = 0, breaker_closed = 0;
   std::uint64_t probes = 0;             ///< messages sent out to see whether a breaker can close
-  std::uint64_t parkings_withheld = 0;  ///< attempts made beyond RetryPolicy::attempts, instead of parking
+  std::uint64_t parkings_withheld = 0;  ///< times a message with its attempts used up was tried on, not parked
 
   Counters& operator+=(const Counters& other);
 };
