@@ -215,9 +215,9 @@ TEST_F(Outages, AnOverdueSuccessIsAFailure) {
 TEST_F(Outages, DeadLettersAndDuplicatesOpenNothing) {
   Partition& p = assign(0);
   wait(0ms);
-  for (int offset = 0; offset < 20; ++offset) receive(p, offset);
+  for (int offset = 0; offset < 8; ++offset) receive(p, offset);
   dispatch();
-  for (int i = 0; i < 20; ++i)
+  for (int i = 0; i < 8; ++i)
     complete(running.front(), Kind::durable, i % 2 == 0 ? Verdict::parked : Verdict::duplicate);
   EXPECT_EQ(core().breaker().state(), State::closed);
 }

@@ -45,9 +45,9 @@ TEST_F(Outage, NothingIsParkedAndItGoesOnByItself) {
   Runtime runtime(options);
   runtime.add(source, store, handler);
   EXPECT_EQ(runtime.health().level, Health::Level::green);
+  send(0, 20);  // before it starts: each is tried once before one is tried twice
   Running running(runtime);
-  send(0, 20);
-  wait_until([&] { return runtime.counters().probes >= 5; });
+  wait_until([&] { return runtime.counters().parkings_withheld >= 5; });
   EXPECT_EQ(runtime.counters().breaker_opened, 1u);
   const Health health = runtime.health();
   EXPECT_EQ(health.level, Health::Level::yellow);
@@ -176,9 +176,9 @@ TEST_F(Outage, AnExternalHandlersMessagesAreProbedByTheirCalls) {
   };
   Runtime runtime(options);
   runtime.add(source, store, handler);
-  Running running(runtime);
   send(0, 40);
-  wait_until([&] { return runtime.counters().probes >= 5; });
+  Running running(runtime);
+  wait_until([&] { return runtime.counters().parkings_withheld >= 5; });
   EXPECT_EQ(runtime.counters().breaker_closed, 0u);
   EXPECT_EQ(runtime.counters().parked, 0u);
   down = false;

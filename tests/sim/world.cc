@@ -76,9 +76,9 @@ void World::collect_events() {
   for (int i = 0; i < scenario.partitions; ++i) collect_events_of_partition(i);
   if (scenario.has(Fault::wall_jump)) events_.push_back({Kind::wall, 0, 0, 1, true});
   if (history_.outage)
-    events_.push_back({Kind::recovery, 0, 0, 2});
+    events_.push_back({Kind::recovery, 0, 0, 1});
   else if (scenario.has(Fault::outage))
-    events_.push_back({Kind::outage, 0, 0, 2, true});
+    events_.push_back({Kind::outage, 0, 0, 1, true});
   if (scenario.has(Fault::restore)) {
     const auto& progress = store_.durable.progress;
     if (!store_.has_backup() &&
