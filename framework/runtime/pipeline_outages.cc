@@ -27,16 +27,17 @@ void Pipeline::report_breaker() {
   const std::vector<BreakerChange> changes = core_.take_breaker_changes();
   if (changes.empty()) return;
   const CircuitBreaker& options = parts_.options.circuit_breaker;
-  const std::string last = last_failure_.empty() ? "" : ", the last with \"" + printable(last_failure_) + "\"";
+  const std::string with = last_failure_.empty() ? "" : " with \"" + printable(last_failure_) + "\"";
   for (const BreakerChange& change : changes) {
     const std::string who = parts_.source.traits().name + ": circuit breaker ";
     switch (change.kind) {
       case BreakerChange::Kind::opened:
         log().warn("{}open: {}{}; messages wait and none is parked for it; {}, the first goes out in {}", who,
-                   why_open(core_.breaker().opened_by(), options), last, what_closes(options), in_ms(change.pause));
+                   why_open(core_.breaker().opened_by(), options), with.empty() ? "" : ", the last" + with,
+                   what_closes(options), in_ms(change.pause));
         break;
       case BreakerChange::Kind::probe_failed:
-        log().warn("{}still open: a probe failed{}; the next goes out in {}", who, last, in_ms(change.pause));
+        log().warn("{}still open: a probe failed{}; the next goes out in {}", who, with, in_ms(change.pause));
         break;
       case BreakerChange::Kind::probe_overdue:
         log().warn("{}still open: a probe has not returned within {}; the next goes out in {}", who,
