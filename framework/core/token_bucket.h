@@ -18,11 +18,9 @@ class TokenBucket {
  public:
   explicit TokenBucket(const RateLimit& limit) {
     if (limit.messages_per_second <= 0) return;
-    const double each = 1e9 / limit.messages_per_second;
-    each_ = std::chrono::nanoseconds(std::max<std::int64_t>(1, std::llround(each)));
-    // The I/O thread sleeps in milliseconds: a smaller bucket would lose what overflows meanwhile.
-    const auto at_least = static_cast<std::int64_t>(std::ceil(0.01 * limit.messages_per_second));
-    slack_ = each_ * (std::max<std::int64_t>(limit.burst, at_least) - 1);
+    each_ = std::chrono::nanoseconds(std::llround(1e9 / limit.messages_per_second));
+    // The I/O thread sleeps in milliseconds: a smaller bucket would lose what overflows before it has woken up.
+    slack_ = std::max<std::chrono::nanoseconds>(each_ * (limit.burst - 1), std::chrono::milliseconds(10));
   }
 
   bool limits() const { return each_ > each_.zero(); }
@@ -36,7 +34,8 @@ class TokenBucket {
   Ticks next() const { return full_ - slack_; }
 
  private:
-  std::chrono::nanoseconds each_{0}, slack_{0};  // between two tokens; between an empty bucket and a full one, less one
+  std::chrono::nanoseconds each_{0};   // from one token to the next
+  std::chrono::nanoseconds slack_{0};  // from a bucket with one token to a full one
   Ticks now_{}, full_{};
 };
 

@@ -46,7 +46,7 @@ TEST(TokenBucket, FillsUpToTheBurstAndNoFurther) {
 }
 
 TEST(TokenBucket, KeepsTheRateOverALongTimeWhateverTheSteps) {
-  for (double rate : {0.001, 3.0, 999.0, 70'000.0, 1'000'000.0}) {
+  for (double rate : {0.001, 3.0, 100.0, 999.0, 70'000.0, 1'000'000.0}) {
     Ticks now{1h};
     TokenBucket bucket({rate, 1});
     bucket.tick(now);

@@ -127,7 +127,7 @@ TEST_F(Outage, OfOneSourceIsNotOneOfTheOther) {
   EXPECT_TRUE(running.stop().ok());
 }
 
-TEST_F(Outage, APartitionThatIsLostWithTheProbeLeavesItOpenForNobody) {
+TEST_F(Outage, AProbeThatIsLostWithItsPartitionIsReplaced) {
   options.workers = 4;
   std::latch entered{1}, release{1};
   std::atomic<bool> hold{false};
@@ -148,6 +148,7 @@ TEST_F(Outage, APartitionThatIsLostWithTheProbeLeavesItOpenForNobody) {
   down = false;
   entered.wait();  // a probe
   source.lose(0);
+  wait_until([&] { return lines.said("1 partitions lost") == 1; });
   release.count_down();
   for (int i = 0; i < 6; ++i) log.append(1, entry("b" + std::to_string(i)));
   wait_until([&] { return runtime.counters().breaker_closed >= 1; });
