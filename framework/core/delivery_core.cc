@@ -243,7 +243,7 @@ void DeliveryCore::recycle(Delivery& d) {
   d.in_hand.reset();
   if (std::exchange(d.rationed, false)) ration_.give_back();
   if (std::exchange(d.withheld, false)) --withheld_;
-  if (std::exchange(d.probe, false) && &d == probe_ && !(d.stale() && mutated(Mutant::lost_probe_waited_for))) {
+  if (std::exchange(d.probe, false) && &d == probe_) {
     probe_ = nullptr;
     breaker_.probe_back();
   }

@@ -39,7 +39,6 @@ enum class Mutant {
   key_of_attempt,           ///< the key is another one for each attempt
   parks_while_open,         ///< attempts used up are parked although the breaker is not closed
   ration_overspent,         ///< … or although too few others have succeeded
-  lost_probe_waited_for,    ///< a probe whose assignment has ended keeps others from being sent
 };
 
 #ifdef IDEM_MUTANTS

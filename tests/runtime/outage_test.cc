@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 struct Outage : testing::Test {
   Outage() {
     options.ordering = Ordering::unordered;
-    options.retry.attempts = 2;
+    options.retry.attempts = 4;
     options.circuit_breaker.first_pause = 1ms;
     options.circuit_breaker.max_pause = 4ms;
   }
@@ -45,7 +45,7 @@ TEST_F(Outage, NothingIsParkedAndItGoesOnByItself) {
   Runtime runtime(options);
   runtime.add(source, store, handler);
   EXPECT_EQ(runtime.health().level, Health::Level::green);
-  send(0, 20);  // before it starts: each is tried once before one is tried twice
+  send(0, 20);  // before it starts: more than enough have failed before one has failed often
   Running running(runtime);
   wait_until([&] { return runtime.counters().parkings_withheld >= 5; });
   EXPECT_EQ(runtime.counters().breaker_opened, 1u);
@@ -203,6 +203,7 @@ TEST_F(Outage, AFewPoisonedMessagesInAnIdleTopicAreParked) {
 
 struct Ration : Outage {
   Ration() {
+    options.retry.attempts = 2;
     options.circuit_breaker.minimum_failures = 1'000;  // it never opens here
     options.circuit_breaker.parking_allowance = 1;
     options.circuit_breaker.successes_per_parking = 2;
