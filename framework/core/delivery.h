@@ -18,6 +18,7 @@
 namespace idem::core {
 
 using Ticks = std::chrono::steady_clock::time_point;
+class ParkingRation;
 struct Lane;
 
 /// What a worker made of a delivery.
@@ -31,12 +32,15 @@ struct Delivery {
   const std::atomic<std::uint32_t>* live_epoch = nullptr;  ///< of the partition: differs from handle.epoch when stale
   std::optional<ParkReason> must_park;                     ///< no handler is called any more (no id, attempts used up)
   int attempts = 0;                                        ///< handler calls that have ended
+  ParkingRation* ration = nullptr;                         ///< asked before it is parked for attempts used up
 
   // --- Written by the worker, read after the completion ----------------------------------------------------------
   Verdict verdict = Verdict::none;
   ParkReason park_reason = ParkReason::dead_letter;        ///< verdict parked
   std::string why;                                         ///< of a retry or of parking
   std::optional<std::chrono::milliseconds> delay;          ///< retry_after
+  bool rationed = false;                                   ///< has taken its part of the ration
+  bool overdue = false;                                    ///< a call of it has returned past its deadline
 
   // --- Of an ExternalHandler, kept over the runs of one delivery -----------------------------------------------------
   bool claimed = false;       ///< its claim is durable, or on its way into the store
@@ -53,6 +57,10 @@ struct Delivery {
   Lane* lane = nullptr;
   Delivery *previous = nullptr, *next = nullptr;  ///< in the lane, in log order
   Delivery* next_copy = nullptr;                  ///< the copy that waits for this one
+  std::optional<Ticks> failure_counted;           ///< when a failure of it last counted for the breaker
+  bool probe = false;                             ///< sent to find out whether the breaker can close
+  bool has_token = false;                         ///< the rate limit has counted its present attempt
+  bool withheld = false;                          ///< its attempts are used up, and it was not parked
 
   bool stale() const { return live_epoch->load(std::memory_order_acquire) != handle.epoch; }
 

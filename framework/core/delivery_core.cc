@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/mutant.h"
 
@@ -46,7 +47,13 @@ void Delivery::assign(const Message& from, std::string_view topic) {
   message.headers = headers_;
 }
 
-DeliveryCore::DeliveryCore(CoreOptions options) : options_(options), random_(options.seed), lanes_(options.ordering) {}
+DeliveryCore::DeliveryCore(CoreOptions options)
+    : options_(options),
+      random_(options.seed),
+      lanes_(options.ordering),
+      breaker_(options.circuit_breaker),
+      ration_(options.circuit_breaker),
+      bucket_(options.rate_limit) {}
 
 // --- Assignments ------------------------------------------------------------------------------------------------
 
@@ -127,6 +134,9 @@ Delivery* DeliveryCore::receive(PartitionHandle handle, const Message& message) 
   d.must_park.reset();
   d.delay.reset();
   d.claimed = d.maybe_called = d.executed = false;
+  d.ration = &ration_;
+  d.overdue = d.has_token = false;
+  d.failure_counted.reset();
   d.record = Record{};
   d.record.token = reinterpret_cast<std::uintptr_t>(&d);
   d.record.message = &d.message;
@@ -231,6 +241,12 @@ void DeliveryCore::recycle(Delivery& d) {
   d.lane = nullptr;
   d.why.clear();
   d.in_hand.reset();
+  if (std::exchange(d.rationed, false)) ration_.give_back();
+  if (std::exchange(d.withheld, false)) --withheld_;
+  if (std::exchange(d.probe, false) && &d == probe_) {
+    probe_ = nullptr;
+    breaker_.probe_back();
+  }
   free_deliveries_.push_back(&d);
 }
 
@@ -244,7 +260,9 @@ std::size_t DeliveryCore::run_length() const {
 
 Batch* DeliveryCore::next_batch() {
   if (!lanes_.first_ready() || batches_out_ >= 2 * options_.workers) return nullptr;
-  const std::size_t limit = run_length();
+  const bool probing = breaker_.state() != Breaker::State::closed;
+  if (probing && !probe_is_ready()) return nullptr;
+  const std::size_t limit = probing ? 1 : run_length();
   if (free_batches_.empty()) {
     batches_.push_back(std::make_unique<Batch>());
     free_batches_.push_back(batches_.back().get());
@@ -255,6 +273,7 @@ Batch* DeliveryCore::next_batch() {
     Lane& lane = *lanes_.first_ready();
     Delivery* const first = lane.runnable() ? lane.first_runnable() : nullptr;
     if (first && first->record.alone && !batch->items.empty()) break;  // begins the next batch
+    if (first && !affordable(*first)) break;
     lanes_.pop_ready();
     if (!first) {
       lanes_.update(lane);  // an empty lane is given back
@@ -262,6 +281,9 @@ Batch* DeliveryCore::next_batch() {
     }
     for (Delivery* d = first; d && !full && Lane::may_run(*d) && batch->items.size() < limit; d = d->next) {
       if (d->record.alone && !batch->items.empty()) break;
+      if (!affordable(*d)) break;
+      if (!std::exchange(d->has_token, true)) bucket_.take();
+      if (probing) send_probe(*d);
       full = d->record.alone;  // whose group failed is not to share the blame, nor to give it
       d->state = Delivery::State::dispatched;
       ++lane.running;
@@ -285,6 +307,7 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
   --lane.running;
   --dispatched_;
   auto kind = completion.kind;
+  settle_ration(d, kind);
   if (d.stale() && !(mutated(Mutant::stale_completion_counts) && p.assigned)) {
     ++counters_.stale_completions;
     ++counters_.abandoned;
@@ -293,6 +316,7 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
   }
   if (kind == Completion::Kind::not_applied && mutated(Mutant::not_applied_is_done)) kind = Completion::Kind::durable;
   if (kind == Completion::Kind::store_busy && mutated(Mutant::busy_is_dropped)) kind = Completion::Kind::durable;
+  if (&d == probe_) breaker_.probe_back();
   switch (kind) {
     case Completion::Kind::durable:
       if (d.verdict == Verdict::claimed && !mutated(Mutant::claim_is_done)) {  // now its handler may be called
@@ -302,6 +326,7 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
         break;
       }
       note_done(p, d);
+      if (d.verdict == Verdict::done) d.overdue ? note_failure(d, now) : note_success(d, now);
       ++(d.verdict == Verdict::duplicate ? counters_.duplicates
          : d.verdict == Verdict::parked  ? counters_.parked
                                          : counters_.done);
@@ -313,6 +338,12 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
       ++counters_.retries;
       ++d.attempts;
       d.message.attempt = d.attempts + 1;
+      d.overdue = d.has_token = false;
+      if (d.attempts >= options_.retry.attempts) {
+        ++counters_.parkings_withheld;
+        if (!std::exchange(d.withheld, true)) ++withheld_;
+      }
+      note_failure(d, now);
       back_off(d, d.delay.value_or(backoff(d.attempts)), now);
       break;
     case Completion::Kind::store_busy:
@@ -322,6 +353,8 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
     case Completion::Kind::not_applied:
       ++counters_.not_applied;
       if (d.verdict == Verdict::claimed) d.claimed = false;
+      else d.has_token = false;  // its handler is called once more
+      d.overdue = false;
       d.record.alone = true;
       [[fallthrough]];
     case Completion::Kind::returned:
@@ -361,6 +394,11 @@ std::chrono::milliseconds DeliveryCore::backoff(int attempts) {
 }
 
 void DeliveryCore::tick(Ticks now) {
+  now_ = now;
+  bucket_.tick(now);
+  ration_.tick(now);
+  if (breaker_.give_probe_up(now)) probe_ = nullptr;  // it stays a probe: a success of it still counts
+  breaker_.tick(now);
   while (!due_.empty() && due_.front().at <= now) {
     Delivery& d = *due_.front().delivery;
     std::pop_heap(due_.begin(), due_.end(), std::greater<>{});
@@ -372,8 +410,57 @@ void DeliveryCore::tick(Ticks now) {
 }
 
 std::optional<Ticks> DeliveryCore::next_due() const {
-  if (due_.empty()) return std::nullopt;
-  return due_.front().at;
+  std::optional<Ticks> next = breaker_.next_due();
+  const auto consider = [&next](Ticks at) { next = std::min(next.value_or(at), at); };
+  if (!due_.empty()) consider(due_.front().at);
+  if (bucket_.empty() && lanes_.first_ready()) consider(bucket_.next());
+  return next;
+}
+
+// --- Outages ----------------------------------------------------------------------------------------------------
+
+// One that has not been tried is asked before one that has: it may be only those that fail.
+bool DeliveryCore::probe_is_ready() {
+  if (breaker_.state() == Breaker::State::open) return false;
+  if (probe_)
+    return probe_->state == Delivery::State::queued &&
+           lanes_.bring_forward([this](const Delivery& d) { return &d == probe_; });
+  lanes_.bring_forward([](const Delivery& d) { return d.attempts == 0; });
+  return true;
+}
+
+void DeliveryCore::send_probe(Delivery& d) {
+  probe_ = &d;
+  if (!std::exchange(d.probe, true)) ++counters_.probes;
+  breaker_.probe_sent(now_);
+}
+
+void DeliveryCore::note_success(Delivery& d, Ticks now) {
+  ration_.succeeded();
+  if (!d.probe) return breaker_.succeeded(now);
+  breaker_.probe_succeeded(now);
+  ration_.hold(breaker_.state() != Breaker::State::closed);
+}
+
+// A probe that was given up has failed already.
+void DeliveryCore::note_failure(Delivery& d, Ticks now) {
+  if (!d.probe) {
+    breaker_.failed(now, d.failure_counted);
+  } else if (&d == probe_) {
+    breaker_.probe_failed(now);
+    probe_ = nullptr;
+  }
+  d.probe = false;
+  ration_.hold(breaker_.state() != Breaker::State::closed);
+}
+
+// What was taken from the ration is spent by a parking that is durable, and by nothing else.
+void DeliveryCore::settle_ration(Delivery& d, Completion::Kind kind) {
+  if (!d.rationed) return;
+  const bool parked = d.verdict == Verdict::parked && d.park_reason == ParkReason::attempts_exhausted;
+  if (kind == Completion::Kind::returned && d.must_park) return;  // to be parked in the next batch
+  d.rationed = false;
+  if (kind != Completion::Kind::durable || !parked) ration_.give_back();
 }
 
 // --- Flow -------------------------------------------------------------------------------------------------------
@@ -424,6 +511,8 @@ Counters DeliveryCore::counters() const {
   Counters counters = counters_;
   counters.in_flight = messages_;
   counters.bytes_in_flight = bytes_;
+  counters.breaker_opened = breaker_.opened();
+  counters.breaker_closed = breaker_.closed();
   return counters;
 }
 

@@ -15,10 +15,13 @@
 
 #include <idem/runtime.h>
 
+#include "core/breaker.h"
 #include "core/delivery.h"
 #include "core/id_map.h"
 #include "core/lanes.h"
+#include "core/parking_ration.h"
 #include "core/partition.h"
+#include "core/token_bucket.h"
 
 namespace idem::core {
 
@@ -26,6 +29,8 @@ struct CoreOptions {
   Ordering ordering = Ordering::by_partition;
   Budget budget;
   RetryPolicy retry;
+  CircuitBreaker circuit_breaker;
+  RateLimit rate_limit;
   unsigned workers = 1;
   std::size_t longest_run = 1024;                            ///< messages in one batch at most
   std::chrono::microseconds run_target{5'000};               ///< batches grow until one takes about this long
@@ -62,15 +67,20 @@ class DeliveryCore {
   void at_end(PartitionHandle handle, std::int64_t next);
 
   // --- Work ------------------------------------------------------------------------------------------------------
-  /// The next batch for a worker; nullptr if nothing may run or enough is with the workers.
+  /// The next batch for a worker; nullptr if nothing may run or enough is with the workers. As of the last tick().
   Batch* next_batch();
   void complete(const Completion& completion, Ticks now);
   /// The worker is through with the batch and needed this long.
   void batch_done(Batch* batch, std::chrono::nanoseconds took);
-  /// Retries that are due become runnable.
+  /// Retries that are due become runnable, and what the breaker or the rate limit held back.
   void tick(Ticks now);
   /// When tick() has something to do next; nullopt: never.
   std::optional<Ticks> next_due() const;
+
+  const Breaker& breaker() const { return breaker_; }
+  std::vector<BreakerChange> take_breaker_changes() { return breaker_.take_changes(); }
+  /// Messages in flight with their attempts used up that were not parked, while nothing more may be. 0 if it may.
+  std::size_t withheld() const { return ration_.used_up() ? withheld_ : 0; }
 
   // --- Flow ------------------------------------------------------------------------------------------------------
   /// How many messages may be received before the budget is used up.
@@ -102,6 +112,12 @@ class DeliveryCore {
   void back_off(Delivery& delivery, std::chrono::milliseconds delay, Ticks now);
   std::chrono::milliseconds backoff(int attempts);
   std::size_t run_length() const;
+  bool probe_is_ready();
+  void send_probe(Delivery& delivery);
+  void note_success(Delivery& delivery, Ticks now);
+  void note_failure(Delivery& delivery, Ticks now);
+  bool affordable(const Delivery& delivery) const { return delivery.has_token || !bucket_.empty(); }
+  void settle_ration(Delivery& delivery, Completion::Kind kind);
 
   CoreOptions options_;
   std::mt19937_64 random_;
@@ -123,6 +139,13 @@ class DeliveryCore {
     bool operator>(const Due& other) const { return at > other.at; }
   };
   std::vector<Due> due_;  // a heap, earliest first
+
+  Breaker breaker_;
+  Delivery* probe_ = nullptr;  // the one that is out, or is to go out again
+  ParkingRation ration_;
+  std::size_t withheld_ = 0;
+  TokenBucket bucket_;
+  Ticks now_{};                // of the last tick
 
   std::size_t messages_ = 0, bytes_ = 0, dispatched_ = 0, queued_ = 0;
   double cost_ns_ = 0;          // of one message, as measured

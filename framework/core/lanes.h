@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <idem/runtime.h>
@@ -56,6 +57,20 @@ class Lanes {
   Lane* first_ready() const { return first_ready_; }
   /// Takes the first ready lane off the list.
   void pop_ready();
+  /// Makes the first ready lane of which `wanted` likes the message that may run the first of all. False: there is none.
+  template <class Wanted>
+  bool bring_forward(Wanted wanted) {
+    Lane* before = nullptr;
+    for (Lane* lane = first_ready_; lane; before = std::exchange(lane, lane->next_ready)) {
+      if (!lane->runnable() || !wanted(*lane->first_runnable())) continue;
+      if (!before) return true;
+      before->next_ready = lane->next_ready;
+      if (last_ready_ == lane) last_ready_ = before;
+      lane->next_ready = std::exchange(first_ready_, lane);
+      return true;
+    }
+    return false;
+  }
 
  private:
   struct KeyHash {

@@ -37,6 +37,8 @@ enum class Mutant {
   called_behind_claim,      ///< a message is called although one before it in its lane has only been claimed
   called_behind_parked,     ///< … or has been parked, not durably
   key_of_attempt,           ///< the key is another one for each attempt
+  parks_while_open,         ///< attempts used up are parked although the breaker is not closed
+  ration_overspent,         ///< … or although too few others have succeeded
 };
 
 #ifdef IDEM_MUTANTS

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/mutant.h"
+#include "core/parking_ration.h"
 #include "runtime/dead_letter.h"
 #include "runtime/failpoint.h"
 
@@ -69,7 +70,8 @@ void BatchRun::handle() {
   if (seen == Seen::conflict || (seen == Seen::claim_conflict && mutated(Mutant::claimed_copy_skipped)))
     return finish(Conclusion::Kind::skipped);
   if (d.must_park == ParkReason::no_id) return park(*d.must_park, "no id was found in the message", 0);
-  if (d.must_park) return park(*d.must_park, d.why, d.attempts);
+  if (d.must_park && may_give_up()) return park(*d.must_park, d.why, d.attempts);
+  d.must_park.reset();
   if (seen == Seen::undecidable && policy_.on_undecidable == OnUndecidable::park)
     return park(ParkReason::undecidable, "not newer than what has been forgotten: it may be a copy", 0);
 
@@ -120,8 +122,15 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
 void BatchRun::give_up_or_retry(const Outcome& outcome) {
   const int attempts = item().attempts + 1;
   if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::dead_letter, outcome.why(), attempts);
-  if (attempts >= policy_.attempts) return park(ParkReason::attempts_exhausted, outcome.why(), attempts);
+  if (attempts >= policy_.attempts && may_give_up())
+    return park(ParkReason::attempts_exhausted, outcome.why(), attempts);
   fail(outcome.why(), outcome.delay());
+}
+
+bool BatchRun::may_give_up() {
+  core::Delivery& d = item();
+  if (d.ration->held() && !mutated(Mutant::parks_while_open)) return false;
+  return d.rationed || (d.rationed = d.ration->take());
 }
 
 void BatchRun::fail(std::string why, std::optional<std::chrono::milliseconds> delay) {
@@ -136,11 +145,11 @@ void BatchRun::fail(std::string why, std::optional<std::chrono::milliseconds> de
 void BatchRun::group_was_lost(std::string why) {
   core::Delivery& d = item();
   if (d.record.alone && !d.must_park && !d.executed) {
-    if (d.attempts + 1 < policy_.attempts) {
+    if (d.attempts + 1 < policy_.attempts || !may_give_up()) {
       cut_ = !mutated(Mutant::interrupted_goes_on);
       return fail(std::move(why), std::nullopt);
     }
-    ++d.attempts;
+    d.message.attempt = ++d.attempts + 1;
     d.must_park = ParkReason::attempts_exhausted;
     d.why = std::move(why);
   }

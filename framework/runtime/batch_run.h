@@ -62,6 +62,8 @@ class BatchRun {
   void park(ParkReason reason, std::string why, int attempts);
   /// The outcome is not done, and nothing of the call remains in the store.
   void give_up_or_retry(const Outcome& outcome);
+  /// Its attempts are used up. Whether it may be parked for that: not during an outage, and not for nothing.
+  bool may_give_up();
   Session& session() { return session_; }
   const WorkerPolicy& policy() const { return policy_; }
   /// Where this worker says which handler it is in; null: nobody asks.

@@ -73,7 +73,7 @@ void ExternalRun::call(core::Delivery& d) {
 }
 
 template <class Handle>
-Outcome ExternalRun::watch(const core::Delivery& d, Attempt& attempt, Handle handle) {
+Outcome ExternalRun::watch(core::Delivery& d, Attempt& attempt, Handle handle) {
   std::stop_source stop;
   const HandlerWatch::Call call(watched(), d, stop);
   attempt.stop = stop.get_token();

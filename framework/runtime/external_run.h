@@ -28,7 +28,7 @@ class ExternalRun final : public BatchRun {
   void call(core::Delivery& delivery);
   /// What `handle` says, called with an attempt that knows when it has to end.
   template <class Handle>
-  Outcome watch(const core::Delivery& delivery, Attempt& attempt, Handle handle);
+  Outcome watch(core::Delivery& delivery, Attempt& attempt, Handle handle);
   void complete(core::Delivery& delivery);
   bool behind_a_claim(const core::Delivery& delivery) const;
 

@@ -94,7 +94,7 @@ HandlerWatch::Overdue HandlerWatch::overdue(core::Ticks now) {
   return overdue;
 }
 
-HandlerWatch::Call::Call(Worker* worker, const core::Delivery& delivery, std::stop_source stop)
+HandlerWatch::Call::Call(Worker* worker, core::Delivery& delivery, std::stop_source stop)
     : worker_(worker), delivery_(delivery), stop_(std::move(stop)) {
   if (!worker_) return;
   // Not the runtime's Clock: a worker may outlive it.
@@ -110,6 +110,7 @@ HandlerWatch::Call::~Call() {
   if (!worker_) return;
   std::lock_guard lock(worker_->mutex);
   worker_->call = nullptr;
+  if (reported_) delivery_.overdue = true;
 }
 
 std::optional<core::Ticks> HandlerWatch::Call::deadline() const {

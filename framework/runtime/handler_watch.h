@@ -67,7 +67,7 @@ class HandlerWatch {
 class HandlerWatch::Call {
  public:
   /// `worker` null: nobody watches. `stop` is what the handler can be told by, if it can.
-  Call(Worker* worker, const core::Delivery& delivery, std::stop_source stop = std::stop_source(std::nostopstate));
+  Call(Worker* worker, core::Delivery& delivery, std::stop_source stop = std::stop_source(std::nostopstate));
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -78,7 +78,7 @@ class HandlerWatch::Call {
   friend class HandlerWatch;
 
   Worker* const worker_;
-  const core::Delivery& delivery_;
+  core::Delivery& delivery_;
   const std::stop_source stop_;
   core::Ticks since_{};    // set if there is a deadline
   bool reported_ = false;  // guarded by the worker's mutex

@@ -35,6 +35,8 @@ core::CoreOptions core_options(const Pipeline::Parts& parts) {
   options.budget = parts.options.budget;
   options.budget.bytes -= prefetch_bytes(parts.options.budget);
   options.retry = parts.options.retry;
+  options.circuit_breaker = parts.options.circuit_breaker;
+  options.rate_limit = parts.options.rate_limit;
   options.workers = parts.workers;
   options.stable_positions = parts.source.traits().stable_positions;
   options.seed = parts.seed;
@@ -76,8 +78,9 @@ void Pipeline::turn(std::chrono::milliseconds longest) {
 
   // 2. What workers and store are through with moves the finished prefixes on.
   collect();
-  // 3. Retries that are due may run again.
+  // 3. Retries that are due may run again, and what the breaker or the rate limit held back.
   core_.tick(parts_.clock.now());
+  report_breaker();
   // 4. Whatever may run goes to the workers, which call the handler and join the store's group (BatchRun).
   dispatch();
   // 5. Handlers that take too long are named and told.
@@ -160,9 +163,14 @@ void Pipeline::collect() {
 }
 
 // What a person may want to know of one message. Retries only the first time: an outage must not drown the log.
-void Pipeline::report(const core::Completion& completion) const {
+void Pipeline::report(const core::Completion& completion) {
   const Delivery& d = *completion.delivery;
-  if (completion.kind == core::Completion::Kind::retry && d.attempts == 0)
+  const bool failed = completion.kind == core::Completion::Kind::retry;
+  if (failed && last_failure_ != d.why) last_failure_ = d.why;
+  if (failed && d.attempts + 1 == parts_.options.retry.attempts)
+    log().warn("parking withheld topic={} partition={} offset={} attempts={} why=\"{}\"; it may be an outage: tried on",
+               d.message.topic, d.message.partition, d.message.offset, d.attempts + 1, d.why);
+  else if (failed && d.attempts == 0)
     log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
                d.message.offset, d.why);
   if (completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::parked)

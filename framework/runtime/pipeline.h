@@ -54,6 +54,8 @@ class Pipeline final : public SourceEvents {
   const core::DeliveryCore& core() const { return core_; }
   /// Since when the oldest unread partition holds stream time back, for the report.
   std::string held_back_by() const { return held_back_by_; }
+  /// A line each for what keeps messages waiting that a person should look at; empty: nothing.
+  std::vector<std::string> troubles() const;
 
   // --- SourceEvents ----------------------------------------------------------------------------------------------
   std::vector<StartAt> on_assigned(std::span<const AssignedPartition> partitions) override;
@@ -68,7 +70,8 @@ class Pipeline final : public SourceEvents {
 
  private:
   void collect();
-  void report(const core::Completion& completion) const;
+  void report(const core::Completion& completion);
+  void report_breaker();
   void dispatch();
   void watch_handlers();
   void reconcile_pauses();
@@ -103,6 +106,7 @@ class Pipeline final : public SourceEvents {
   std::optional<Exit> ended_;
   std::string stopped_partition_;  ///< why the first one was stopped
   std::string held_back_by_;
+  std::string last_failure_;            ///< what the last retry said
   std::map<PartitionRef, AssignedPartition> assigned_;  ///< as the source last described them
   std::vector<PartitionHandle> starting_over_;          ///< found to be another log, and accepted as such
   bool leaving_ = false;

@@ -79,6 +79,10 @@ Counters& Counters::operator+=(const Counters& other) {
   conflicts += other.conflicts;
   bytes_in_flight += other.bytes_in_flight;
   overdue += other.overdue;
+  breaker_opened += other.breaker_opened;
+  breaker_closed += other.breaker_closed;
+  probes += other.probes;
+  parkings_withheld += other.parkings_withheld;
   return *this;
 }
 
@@ -86,6 +90,24 @@ namespace {
 
 void check(bool good, const char* field, const std::string& what) {
   if (!good) throw std::invalid_argument(std::string("idem: RuntimeOptions::") + field + " " + what);
+}
+
+void validate(const CircuitBreaker& b) {
+  check(b.failure_share > 0 && b.failure_share <= 1, "circuit_breaker.failure_share", "must be above 0 and at most 1");
+  check(b.minimum_failures >= 1, "circuit_breaker.minimum_failures", "must be at least 1");
+  check(b.window > 0ms, "circuit_breaker.window", "must be positive");
+  check(b.first_pause > 0ms, "circuit_breaker.first_pause", "must be positive");
+  check(b.max_pause >= b.first_pause, "circuit_breaker.max_pause", "must not be below circuit_breaker.first_pause");
+  check(b.probes >= 1, "circuit_breaker.probes", "must be at least 1");
+  check(b.parking_allowance >= 1, "circuit_breaker.parking_allowance", "must be at least 1");
+  check(b.successes_per_parking >= 1, "circuit_breaker.successes_per_parking", "must be at least 1");
+  check(b.parking_interval > 0ms, "circuit_breaker.parking_interval", "must be positive");
+}
+
+void validate(const RateLimit& r) {
+  check(r.messages_per_second == 0 || (r.messages_per_second >= 0.001 && r.messages_per_second <= 1e6),
+        "rate_limit.messages_per_second", "must be 0 (no limit) or between 0.001 and 1,000,000");
+  check(r.burst >= 1 && r.burst <= 1'000'000, "rate_limit.burst", "must be between 1 and 1,000,000");
 }
 
 void validate(const RuntimeOptions& o) {
@@ -97,6 +119,8 @@ void validate(const RuntimeOptions& o) {
   check(o.retry.first_backoff >= 0ms, "retry.first_backoff", "must not be negative");
   check(o.retry.max_backoff >= o.retry.first_backoff, "retry.max_backoff", "must not be below retry.first_backoff");
   check(o.retry.jitter >= 0 && o.retry.jitter <= 1, "retry.jitter", "must be between 0 and 1");
+  validate(o.circuit_breaker);
+  validate(o.rate_limit);
   check(o.budget.messages >= 1, "budget.messages", "must be at least 1");
   check(o.budget.bytes >= 1, "budget.bytes", "must be at least 1");
   check(o.handler_deadline >= 0ms, "handler_deadline", "must not be negative (0: handlers have no deadline)");
@@ -153,6 +177,7 @@ struct Runtime::Impl {
     bool abandoned = false;
     Counters counters;   // guarded by Impl::mutex
     std::string failed;  // the same: why it ended, if it should not have
+    std::vector<std::string> troubles;  // the same: Pipeline::troubles()
   };
 
   RuntimeOptions options;
@@ -264,8 +289,11 @@ void Runtime::Impl::run(Job& job, Until until) {
 
 void Runtime::Impl::publish(Job& job) {
   Counters now = job.pipeline->counters();
+  std::vector<std::string> troubles;
+  if (!job.pipeline->ended()) troubles = job.pipeline->troubles();
   std::lock_guard lock(mutex);
   job.counters = now;
+  job.troubles = std::move(troubles);
   if (!job.exit.ok()) job.failed = job.source->traits().name + ": " + job.exit.detail;
 }
 
@@ -274,9 +302,10 @@ void Runtime::Impl::report(Job& job, std::uint64_t& last_received) {
   const double seconds = std::chrono::duration<double>(options.report_interval).count();
   const std::string held = job.pipeline->held_back_by();
   const std::size_t overdue = overdue_of(job).calls;
-  log().info("{} rate={:.0f}/s done={} lag={} in_flight={} duplicates={} parked={} retries={}{}{}{}",
+  const char* breaker = job.pipeline->core().breaker().state() == core::Breaker::State::closed ? "" : " breaker=open";
+  log().info("{} rate={:.0f}/s done={} lag={} in_flight={} duplicates={} parked={} retries={}{}{}{}{}",
              job.source->traits().name, static_cast<double>(c.received - last_received) / seconds, c.done, c.lag,
-             c.in_flight, c.duplicates, c.parked, c.retries, overdue ? " overdue=" + std::to_string(overdue) : "",
+             c.in_flight, c.duplicates, c.parked, c.retries, breaker, overdue ? " overdue=" + std::to_string(overdue) : "",
              held.empty() ? "" : " stream_time_held_by=", held);
   last_received = c.received;
 }
@@ -378,6 +407,8 @@ Health Runtime::health() const {
   std::lock_guard lock(impl_->mutex);
   for (const auto& job : impl_->jobs) {
     if (!job->failed.empty()) add_reason(health, Health::Level::red, job->failed);
+    for (const std::string& trouble : job->troubles)
+      add_reason(health, Health::Level::yellow, job->source->traits().name + ": " + trouble);
     if (const auto overdue = impl_->overdue_of(*job); overdue.calls > 0)
       add_reason(health, Health::Level::yellow,
                  "overdue handlers: " + std::to_string(overdue.calls) + ", the longest: " + overdue.longest);

@@ -1,6 +1,7 @@
 // What a worker makes of the answers of a store: the store here says what the test wants.
 #include <deque>
 
+#include "core/parking_ration.h"
 #include "core_fixture.h"
 #include "runtime/handler_run.h"
 
@@ -167,6 +168,31 @@ TEST_F(BatchRunTest, TheLastAttemptParks) {
   EXPECT_EQ(session.conclusions[0].attempts, 3);
 }
 
+TEST_F(BatchRunTest, NotWhileTheBreakerIsOpen) {
+  send(1);
+  failing = 0;
+  items[0]->attempts = 2;
+  items[0]->ration->hold(true);
+  run();
+  EXPECT_EQ(returned(), (Returned{{0, Kind::retry}}));
+  EXPECT_EQ(session.joined, (Offsets{}));
+  EXPECT_FALSE(items[0]->rationed);
+}
+
+TEST_F(BatchRunTest, AndNotWhenTheRationIsUsedUp) {
+  options.ordering = Ordering::unordered;
+  options.circuit_breaker.parking_allowance = 1;
+  send(2);
+  for (core::Delivery* d : items) d->attempts = 2;
+  failing = 0;
+  run();
+  EXPECT_EQ(session.joined, (Offsets{0, 1}));
+  EXPECT_TRUE(items[0]->rationed);
+  failing = 1;
+  run();
+  EXPECT_EQ(returned(), (Returned{{1, Kind::retry}}));
+}
+
 TEST_F(BatchRunTest, StaleOnesAreReturnedUnhandled) {
   send(2);
   core().release(items[0]->handle);
@@ -231,6 +257,34 @@ TEST_F(BatchRunTest, WhoeverBreaksTheGroupAtTheLastAttemptIsParkedInTheNextBatch
   EXPECT_EQ(handled, (Offsets{})) << "its handler is not called any more";
   EXPECT_EQ(session.conclusions[0].reason, ParkReason::attempts_exhausted);
   EXPECT_EQ(session.conclusions[0].attempts, 3);
+}
+
+TEST_F(BatchRunTest, UnlessTheBreakerHasOpenedMeanwhileThenItIsCalledOnceMore) {
+  send(1);
+  items[0]->record.alone = true;
+  items[0]->attempts = 2;
+  session.finished = {Joined::interrupted};
+  run();
+  ASSERT_TRUE(items[0]->must_park);
+  EXPECT_TRUE(items[0]->rationed);
+  items[0]->ration->hold(true);
+  failing = 0;
+  handled.clear();
+  run();
+  EXPECT_EQ(handled, (Offsets{0}));
+  EXPECT_EQ(items[0]->message.attempt, 4);
+  EXPECT_EQ(returned().back(), (std::pair<std::int64_t, Kind>{0, Kind::retry}));
+  EXPECT_FALSE(items[0]->must_park);
+}
+
+TEST_F(BatchRunTest, WhoeverBreaksTheGroupWhileTheBreakerIsOpenIsTriedOn) {
+  send(1);
+  items[0]->record.alone = true;
+  items[0]->attempts = 2;
+  items[0]->ration->hold(true);
+  session.finished = {Joined::interrupted};
+  run();
+  EXPECT_EQ(returned(), (Returned{{0, Kind::retry}}));
 }
 
 // Interrupted at every attempt it came again for ever.

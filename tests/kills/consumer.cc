@@ -144,6 +144,7 @@ idem::RuntimeOptions runtime_options(const Arguments& arguments) {
   options.retention = std::chrono::milliseconds(arguments.number("retention_ms", 7L * 24 * 3600 * 1000));
   options.retry.attempts = 3;
   options.retry.first_backoff = 2ms;
+  options.circuit_breaker.enabled = false;  // the last life may find nothing but what has to be parked: like an outage
   options.budget.messages = 500;
   options.workers = is_external(arguments) ? 4 : 2;
   if (arguments.text("claims", "durable") == "in_memory") options.claims = idem::Claims::in_memory;

@@ -1,7 +1,4 @@
 // Handlers that take too long: they are named, counted and told to stop, and nothing else happens to them.
-#include <spdlog/sinks/ringbuffer_sink.h>
-
-#include <algorithm>
 #include <condition_variable>
 #include <latch>
 #include <mutex>
@@ -9,10 +6,10 @@
 #include <stop_token>
 #include <vector>
 
-#include "runtime/log.h"
 #include "runtime/pipeline.h"
 #include "runtime/worker_pool.h"
 #include "tests/runtime/fixture.h"
+#include "tests/runtime/parts.h"
 
 namespace idem::test {
 namespace {
@@ -41,48 +38,6 @@ void wait_for(const std::stop_token& stop) {
   changed.wait(lock, stop, [] { return false; });
 }
 
-/// run() on a thread of its own.
-class Running {
- public:
-  explicit Running(Runtime& runtime) : runtime_(runtime), thread_([this] { exit_ = runtime_.run(); }) {}
-  ~Running() {
-    if (thread_.joinable()) (void)stop();
-  }
-  Exit stop() {
-    runtime_.stop();
-    thread_.join();
-    return exit_;
-  }
-
- private:
-  Runtime& runtime_;
-  Exit exit_;
-  std::thread thread_;
-};
-
-/// A MemorySource with somebody beside it who sees every poll.
-class SpiedSource final : public Source {
- public:
-  SpiedSource(MemoryLog& log, std::function<void(std::chrono::milliseconds)> on_poll)
-      : source_(log), on_poll_(std::move(on_poll)) {}
-  SourceTraits traits() const override { return source_.traits(); }
-  void start(SourceEvents& events, const SourceContext& context) override { source_.start(events, context); }
-  void poll(std::chrono::milliseconds wait, std::size_t limit) override {
-    on_poll_(wait);
-    source_.poll(wait, limit);
-  }
-  void wake() override { source_.wake(); }
-  void set_paused(PartitionHandle partition, bool paused) override { source_.set_paused(partition, paused); }
-  void seek(PartitionHandle before, const StartAt& start) override { source_.seek(before, start); }
-  void commit(std::span<const Commit> commits, bool wait) override { source_.commit(commits, wait); }
-  std::optional<std::int64_t> lag(PartitionHandle p, std::int64_t next) const override { return source_.lag(p, next); }
-  void stop() override { source_.stop(); }
-
- private:
-  MemorySource source_;
-  std::function<void(std::chrono::milliseconds)> on_poll_;
-};
-
 /// A call that waits to be told to stop, and says then that it was.
 struct Waiting {
   std::latch entered{1}, returned{1};
@@ -98,18 +53,10 @@ struct Waiting {
 };
 
 struct Deadline : testing::Test {
-  Deadline() { runtime::log().sinks().push_back(lines); }
-  ~Deadline() override { runtime::log().sinks().pop_back(); }
-
-  /// How many lines of the log so far say this.
-  std::size_t said(const std::string& what) const {
-    const auto all = lines->last_formatted();
-    return static_cast<std::size_t>(
-        std::count_if(all.begin(), all.end(), [&](const auto& line) { return line.find(what) != line.npos; }));
-  }
+  std::size_t said(const std::string& what) const { return lines.said(what); }
   void send(std::int32_t partition, const std::string& id) { log.append(partition, entry(id, "payload", "key-of-" + id)); }
 
-  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1000);
+  LogLines lines;
   MemoryLog log{"receipts", 3};
   MemoryStore store;
   MemorySource source{log};
@@ -342,25 +289,6 @@ TEST_F(Deadline, WhoIsLeftBehindByASourceThatFailedIsToldToStop) {
 }
 
 // --- With a clock that is ours --------------------------------------------------------------------------------------
-
-/// Moves on whenever it is read, up to a point where it stands still.
-class ShortClock final : public runtime::Clock {
- public:
-  core::Ticks now() override {
-    now_ = std::min(now_ + step_, end_);
-    return now_;
-  }
-  Timestamp wall() override { return Timestamp(24h * 365 * 50); }
-  void run(std::chrono::milliseconds step, std::chrono::milliseconds at_most) {
-    step_ = step;
-    end_ = now_ + at_most;
-  }
-
- private:
-  core::Ticks now_{1h};
-  core::Ticks end_ = now_;
-  std::chrono::milliseconds step_{0};
-};
 
 /// The parts of a runtime for an ExternalHandler, turned by hand.
 struct ByHand {

@@ -1,4 +1,6 @@
 // A wrong option is refused at the start, by name.
+#include <cmath>
+
 #include "tests/runtime/fixture.h"
 
 namespace idem::test {
@@ -25,6 +27,23 @@ TEST(Options, AreRefusedByName) {
   expect_refused([](auto& o) { o.retry.first_backoff = -1ms; }, "retry.first_backoff");
   expect_refused([](auto& o) { o.retry.max_backoff = 0ms; o.retry.first_backoff = 1ms; }, "retry.max_backoff");
   expect_refused([](auto& o) { o.retry.jitter = 1.5; }, "retry.jitter");
+  expect_refused([](auto& o) { o.circuit_breaker.failure_share = 0; }, "circuit_breaker.failure_share");
+  expect_refused([](auto& o) { o.circuit_breaker.failure_share = 1.1; }, "circuit_breaker.failure_share");
+  expect_refused([](auto& o) { o.circuit_breaker.failure_share = std::nan(""); }, "circuit_breaker.failure_share");
+  expect_refused([](auto& o) { o.circuit_breaker.minimum_failures = 0; }, "circuit_breaker.minimum_failures");
+  expect_refused([](auto& o) { o.circuit_breaker.window = 0ms; }, "circuit_breaker.window");
+  expect_refused([](auto& o) { o.circuit_breaker.first_pause = 0ms; }, "circuit_breaker.first_pause");
+  expect_refused([](auto& o) { o.circuit_breaker.max_pause = 999ms; }, "circuit_breaker.max_pause");
+  expect_refused([](auto& o) { o.circuit_breaker.probes = 0; }, "circuit_breaker.probes");
+  expect_refused([](auto& o) { o.circuit_breaker.parking_allowance = 0; }, "circuit_breaker.parking_allowance");
+  expect_refused([](auto& o) { o.circuit_breaker.successes_per_parking = 0; }, "circuit_breaker.successes_per_parking");
+  expect_refused([](auto& o) { o.circuit_breaker.parking_interval = 0ms; }, "circuit_breaker.parking_interval");
+  expect_refused([](auto& o) { o.rate_limit.messages_per_second = -1; }, "rate_limit.messages_per_second");
+  expect_refused([](auto& o) { o.rate_limit.messages_per_second = 0.0001; }, "rate_limit.messages_per_second");
+  expect_refused([](auto& o) { o.rate_limit.messages_per_second = 2e6; }, "rate_limit.messages_per_second");
+  expect_refused([](auto& o) { o.rate_limit.messages_per_second = std::nan(""); }, "rate_limit.messages_per_second");
+  expect_refused([](auto& o) { o.rate_limit.burst = 0; }, "rate_limit.burst");
+  expect_refused([](auto& o) { o.rate_limit.burst = 1'000'001; }, "rate_limit.burst");
   expect_refused([](auto& o) { o.budget.messages = 0; }, "budget.messages");
   expect_refused([](auto& o) { o.budget.bytes = 0; }, "budget.bytes");
   expect_refused([](auto& o) { o.handler_deadline = -1ms; }, "handler_deadline");

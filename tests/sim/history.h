@@ -44,6 +44,11 @@ namespace idem::sim {
   X(restored, "store restored from a backup")                                \
   X(clean_leave, "clean leave in the middle")                                \
   X(store_gone, "store gone")                                                \
+  X(outage, "what the handlers need is down")                                \
+  X(breaker_opened, "circuit breaker opened")                                \
+  X(probe_sent, "a probe sent")                                              \
+  X(breaker_closed, "circuit breaker closed by its probes")                  \
+  X(parking_withheld, "attempts used up and not parked")                     \
   X(claim_found, "a claim found that another process left")                  \
   X(claim_conflict, "another content under a claimed id")                    \
   X(call_repeated, "a call repeated, and said so")                           \
@@ -113,6 +118,7 @@ class History {
   Scenario scenario;
   ManualClock clock;
   bool healing = false;  ///< nothing goes wrong any more
+  bool outage = false;   ///< what the handlers need is down
 
   /// Whether `fault` strikes here.
   bool fault(Fault fault, std::uint32_t rate = 8) {

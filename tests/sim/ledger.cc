@@ -138,7 +138,15 @@ void SimLedger::settle(bool durable) {
   group.swap(group_);
   kept_ = 0;
   stage_ = Stage::open;
+  if (durable) count(group);
   if (!std::exchange(settled_early_, false)) report(group, durable);
+}
+
+void SimLedger::count(const std::vector<Joiner>& group) {
+  for (const Joiner& j : group) {
+    given_up_ += gives_up(j.kind, j.reason);
+    successes_ += j.kind == Conclusion::Kind::done && !j.is_skip && !j.is_claim;
+  }
 }
 
 void SimLedger::report(const std::vector<Joiner>& group, bool durable) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -35,6 +36,12 @@ class SimLedger final : public Ledger {
   bool applied() const { return stage_ == Stage::applied || stage_ == Stage::unknown_applied; }
   bool group_empty() const { return group_.empty(); }
 
+  /// Told when a message joins as parked for attempts used up.
+  std::function<void()> on_giving_up = [] {};
+  /// How many of those have become durable, and how many messages that were done.
+  std::uint64_t given_up() const { return given_up_; }
+  std::uint64_t successes() const { return successes_; }
+
   // --- Ledger
   // -----------------------------------------------------------------------------------------------------
   const HashKey& hash_key() const override;
@@ -56,6 +63,7 @@ class SimLedger final : public Ledger {
   void close();
   void settle(bool durable);
   void report(const std::vector<Joiner>& group, bool durable);
+  void count(const std::vector<Joiner>& group);
   void lose_group();
   bool breaks_unique_rule() const;
   void decide();
@@ -69,6 +77,7 @@ class SimLedger final : public Ledger {
   std::size_t kept_ = 0;      ///< of the group; somebody has seen them, so they are not taken back
   std::uint64_t number_ = 0;  ///< of the group being committed
   std::uint64_t lost_groups_ = 0;
+  std::uint64_t given_up_ = 0, successes_ = 0;
   bool settled_early_ = false;  ///< by a mutant
   std::vector<SimSession*> sessions_;
 };

@@ -39,6 +39,8 @@ constexpr Named mutants[] = {
     {"taken back and forgotten", Mutant::taken_back_is_forgotten},
     {"taken back runs after later ones", Mutant::taken_back_runs_last},
     {"budget ignored at an assignment", Mutant::budget_ignored_at_start},
+    {"given up while the breaker is open", Mutant::parks_while_open},
+    {"given up beyond the ration", Mutant::ration_overspent},
     {"queue: acknowledged before durable", Mutant::done_before_durable, StoreMutant::none, true},
     {"queue: stale delivery acknowledged", Mutant::stale_completion_counts, StoreMutant::none, true},
     {"queue: failed group acknowledged", Mutant::not_applied_is_done, StoreMutant::none, true},

@@ -20,6 +20,7 @@ Outcome SimHandler::handle(const Message& message, Transaction& tx) {
   std::from_chars(message.payload->data() + 1, message.payload->data() + message.payload->size(), payload);
   tx.exec("", place.partition, place.offset, payload);
   if (history_.fault(Fault::handler_dead_letter)) return dead_letter("bad");
+  if (history_.outage) return retry("down");
   if (history_.fault(Fault::handler_retry, 4)) {
     if (source_.position(place.partition) > place.offset + 1) history_.saw(Saw::retry_holds_lane);
     return history_.choices.detail(3) == 1 ? retry_after(20ms, "later") : retry("again");
@@ -44,7 +45,12 @@ Node::Parts::Parts(Node& node)
       executor(node.history_, ledger, node.make_run(*this), node),
       pipeline({*source, ledger, node.traits_, executor, node.history_.clock, node.options_,
                 static_cast<unsigned>(node.history_.scenario.workers), /*seed=*/7,
-                [](std::optional<Timestamp>) {}, node.history_.scenario.external}) {}
+                [](std::optional<Timestamp>) {}, node.history_.scenario.external}) {
+  ledger.on_giving_up = [this, &history = node.history_] {
+    if (pipeline.core().breaker().state() != core::Breaker::State::closed)
+      history.violate("B1", "a message is given up while the circuit breaker is not closed");
+  };
+}
 
 SimExecutor::MakeRun Node::make_run(Parts& parts) const {
   if (history_.scenario.external)
@@ -72,6 +78,7 @@ void Node::start() {
   history_.trace("node %d    starts", number_);
   parts_.emplace(*this);
   stale_seen_ = 0;
+  seen_ = {};
   paused = all_paused = false;
   parts_->pipeline.start();
 }
@@ -119,7 +126,21 @@ void Node::check_books() {
   if (c.in_flight == options_.budget.messages) history_.saw(Saw::budget_full);
   if (c.stale_completions > stale_seen_) history_.saw(Saw::stale_completion);
   stale_seen_ = c.stale_completions;
+  note_breaker(c);
   history_.mix(c.received << 32 | c.done << 16 | c.in_flight);
+}
+
+void Node::note_breaker(const Counters& c) {
+  if (c.breaker_opened > seen_.breaker_opened) history_.saw(Saw::breaker_opened);
+  if (c.probes > seen_.probes) history_.saw(Saw::probe_sent);
+  if (c.breaker_closed > seen_.breaker_closed) history_.saw(Saw::breaker_closed);
+  if (c.parkings_withheld > seen_.parkings_withheld) history_.saw(Saw::parking_withheld);
+  seen_ = c;
+  // What was earned has been counted before it was spent, so this holds at any moment.
+  const CircuitBreaker& breaker = options_.circuit_breaker;
+  const auto earned = static_cast<std::uint64_t>(breaker.parking_allowance) +
+                      ledger().successes() / static_cast<std::uint64_t>(breaker.successes_per_parking);
+  if (breaker.enabled && ledger().given_up() > earned) history_.violate("B2", "more given up than the ration allows");
 }
 
 void Node::crash() {

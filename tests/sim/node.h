@@ -49,7 +49,7 @@ class Node final : Blocked {
 
  private:
   struct Parts {
-    Parts(Node& node);
+    explicit Parts(Node& node);
     std::unique_ptr<SimReader> source;
     SimLedger ledger;
     SimHandler handler;
@@ -61,6 +61,7 @@ class Node final : Blocked {
   SimExecutor::MakeRun make_run(Parts& parts) const;
   void wait(std::chrono::milliseconds longest) override;
   void check_books();
+  void note_breaker(const Counters& counters);
   void note_crash();
   void give_up();
   void destroy();
@@ -74,6 +75,7 @@ class Node final : Blocked {
   const runtime::WorkerPolicy policy_;
   const int number_;
   std::uint64_t stale_seen_ = 0;
+  Counters seen_;  ///< with the last turn
   std::optional<Parts> parts_;
 };
 

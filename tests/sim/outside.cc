@@ -56,6 +56,7 @@ Outcome SimExternalHandler::handle(const Message& message, const Attempt& attemp
   outside_.call(message, attempt);
   if (history_.fault(Fault::handler_throws)) throw std::runtime_error("thrown");
   if (history_.fault(Fault::handler_dead_letter)) return dead_letter("bad");
+  if (history_.outage) return retry("down");
   outside_.take_effect();
   if (history_.fault(Fault::handler_retry, 4))
     return history_.choices.detail(3) == 1 ? retry_after(20ms, "later") : retry("the answer was lost");

@@ -42,6 +42,7 @@ enum class Fault : std::uint8_t {
   gap,      ///< offsets without a message
   hand_back,  ///< a queue only: a delivery goes back to it while its message is under way
   restore,  ///< the store is put back to an earlier state while its node is down
+  outage,   ///< what all handlers need is down for a while
   count,
 };
 
@@ -58,6 +59,10 @@ struct Scenario {
   int partitions = partition_count;
   std::size_t budget = 8;
   int attempts = 3;
+  bool breaker = false;       ///< and the ration of parkings that comes with it
+  int probes = 1;             ///< that close it
+  int parking_allowance = 1;
+  bool rate_limit = false;
   OnConflict on_conflict = OnConflict::park;
   bool interrupts_once =
       false;  ///< the store says "interrupted" once per lost group, or until the next look_up
@@ -94,6 +99,10 @@ inline Scenario Scenario::draw(Choices& c) {
   s.queue = c.pick(4) == 0;
   s.faults = c.pick(1u << static_cast<int>(Fault::count));
   s.on_unresolved = c.pick(4) == 0 ? OnUnresolved::park : OnUnresolved::call;
+  s.breaker = c.pick(2) == 0;
+  s.probes = 1 + static_cast<int>(c.pick(2));
+  s.parking_allowance = 1 + static_cast<int>(c.pick(2));
+  s.rate_limit = c.pick(4) == 0;
   if (s.queue) s.make_queue();
   if (c.pick(3) == 0) s.make_external();
   return s;

@@ -192,6 +192,7 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
                  record.alone ? " alone" : "");
   end_scope();
   if (one_by_one_ > 0) --one_by_one_;
+  if (gives_up(conclusion.kind, conclusion.reason)) ledger_.on_giving_up();
   const bool alone = record.alone;
   ledger_.join(std::move(joiner));
   if (alone && !ledger_.committing()) ledger_.close();

@@ -58,6 +58,10 @@ struct Joiner {
   std::vector<Effect> effects;
 };
 
+inline bool gives_up(Conclusion::Kind kind, ParkReason reason) {
+  return kind == Conclusion::Kind::parked && reason == ParkReason::attempts_exhausted;
+}
+
 /// What is on disk.
 struct Durable {
   struct Id {

@@ -16,6 +16,16 @@ RuntimeOptions options_of(const Scenario& scenario) {
   options.on_conflict = scenario.on_conflict;
   options.on_unresolved = scenario.on_unresolved;
   options.retry = {scenario.attempts, 10ms, 40ms, 0.2};
+  options.circuit_breaker.enabled = scenario.breaker;
+  options.circuit_breaker.failure_share = 0.6;
+  options.circuit_breaker.minimum_failures = 2;
+  options.circuit_breaker.first_pause = 10ms;
+  options.circuit_breaker.max_pause = 40ms;
+  options.circuit_breaker.probes = scenario.probes;
+  options.circuit_breaker.parking_allowance = scenario.parking_allowance;
+  options.circuit_breaker.successes_per_parking = 2;
+  options.circuit_breaker.parking_interval = 24h * 365;  // never: no history is that long
+  if (scenario.rate_limit) options.rate_limit = {100, 1};
   options.drain_timeout = 200ms;
   options.budget.messages = scenario.budget;
   options.commit_interval = 5ms;
@@ -65,6 +75,10 @@ void World::collect_events() {
   for (int i = 0; i < scenario.nodes; ++i) collect_events_of(i);
   for (int i = 0; i < scenario.partitions; ++i) collect_events_of_partition(i);
   if (scenario.has(Fault::wall_jump)) events_.push_back({Kind::wall, 0, 0, 1, true});
+  if (history_.outage)
+    events_.push_back({Kind::recovery, 0, 0, 1});
+  else if (scenario.has(Fault::outage))
+    events_.push_back({Kind::outage, 0, 0, 1, true});
   if (scenario.has(Fault::restore)) {
     const auto& progress = store_.durable.progress;
     if (!store_.has_backup() &&
@@ -211,6 +225,15 @@ void World::execute(const Event& event) {
       static constexpr std::chrono::milliseconds jumps[] = {240h, -240h, 1h, -1h};
       return history_.clock.jump(jumps[history_.choices.detail(std::size(jumps))]);
     }
+    case Kind::outage:
+      history_.trace("what the handlers need is down");
+      history_.saw(Saw::outage);
+      history_.outage = true;
+      return;
+    case Kind::recovery:
+      history_.trace("what the handlers need is up again");
+      history_.outage = false;
+      return;
     case Kind::backup:
       return store_.back_up();
     case Kind::restore:
@@ -227,6 +250,7 @@ void World::execute(const Event& event) {
 void World::heal() {
   history_.trace("-- healing");
   history_.healing = true;
+  history_.outage = false;
   const int nodes = history_.scenario.nodes;
   for (int round = 0; round < 100 && !history_.violated(); ++round) {
     for (int i = 0; i < nodes; ++i) {

@@ -38,7 +38,9 @@ class World {
     leave,
     wall,
     backup,
-    restore,  // the group's doing, and faults
+    restore,
+    outage,
+    recovery,  // the group's doing, and faults
   };
   struct Event {
     Kind kind;

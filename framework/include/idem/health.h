@@ -10,7 +10,8 @@ namespace idem {
 struct Health {
   enum class Level {
     green,   ///< nothing to say
-    yellow,  ///< it works, and somebody should look: a handler is overdue
+    yellow,  ///< it works, and somebody should look: a handler is overdue, a circuit breaker is not closed, or messages
+             ///< with their attempts used up are not parked because too few others succeed
     red,     ///< the run has ended with an error; nothing is processed any more
   };
   Level level = Level::green;        ///< the worst there is a reason for

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <idem/circuit_breaker.h>
 #include <idem/external_handler.h>
 #include <idem/handler.h>
 #include <idem/health.h>
@@ -33,9 +34,18 @@ struct Budget {
                                   ///< Half of it is for what the broker client fetches ahead.
 };
 
+/// How fast messages are handed to handlers, for the sake of what these call. Every attempt counts, a retry too; what
+/// waits for its turn waits in the budget. A duplicate that only the store knows counts as well.
+struct RateLimit {
+  double messages_per_second = 0;  ///< 0: no limit. Otherwise 0.001 to 1,000,000; below what arrives, the lag grows.
+  int burst = 1;                   ///< so many at once after a quieter time, 1 to 1,000,000. Less than 10 ms' worth is
+                                   ///< taken as 10 ms' worth: the limit is kept over that time, not between two calls.
+};
+
 /// What happens between a failure and the parking lot. In an ordered lane the lane waits meanwhile; others go on.
 struct RetryPolicy {
-  int attempts = 10;              ///< calls in all; then the message is parked. Too few: an outage parks messages.
+  int attempts = 10;              ///< calls in all; then the message is parked, unless it looks like an outage
+                                  ///< (CircuitBreaker). Too few: an outage parks messages before it looks like one.
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds max_backoff{30'000};
   double jitter = 0.2;            ///< share of the backoff that is random, 0 to 1; spreads retries of many messages
@@ -94,6 +104,8 @@ struct RuntimeOptions {
   OnUnresolved on_unresolved = OnUnresolved::call;
 
   RetryPolicy retry;
+  CircuitBreaker circuit_breaker;  ///< of each source one
+  RateLimit rate_limit;            ///< of each source
 
   /// What is parked is also published, in the same transaction, to this destination of the store's outbox: as it came,
   /// with headers idem-reason, idem-why, idem-topic, idem-partition, idem-offset and idem-attempts. Its id
@@ -155,6 +167,9 @@ struct Counters {
   std::uint64_t undecidable = 0, conflicts = 0;
   std::uint64_t bytes_in_flight = 0;
   std::uint64_t overdue = 0;            ///< handlers that have been running for longer than handler_deadline by now
+  std::uint64_t breaker_opened = 0, breaker_closed = 0;
+  std::uint64_t probes = 0;             ///< messages sent out to see whether a breaker can close
+  std::uint64_t parkings_withheld = 0;  ///< times a message with its attempts used up was tried on, not parked
 
   Counters& operator+=(const Counters& other);
 };
