@@ -21,7 +21,7 @@ using Ticks = std::chrono::steady_clock::time_point;
 struct Lane;
 
 /// What a worker made of a delivery.
-enum class Verdict : std::uint8_t { none, done, duplicate, parked, claimed };
+enum class Verdict : std::uint8_t { none, done, duplicate, parked, delayed, claimed };
 
 struct Delivery {
   // --- Set before dispatch, read by the worker -------------------------------------------------------------------
@@ -37,6 +37,7 @@ struct Delivery {
   ParkReason park_reason = ParkReason::dead_letter;        ///< verdict parked
   std::string why;                                         ///< of a retry or of parking
   std::optional<std::chrono::milliseconds> delay;          ///< retry_after
+  Timestamp due{};                                         ///< verdict delayed
 
   // --- Of an ExternalHandler, kept over the runs of one delivery -----------------------------------------------------
   bool claimed = false;       ///< its claim is durable, or on its way into the store

@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <idem/runtime.h>
@@ -54,6 +55,11 @@ class DeliveryCore {
   /// A delivery holding a copy of the message; nullptr if the handle is stale. Then fill in record.id, fingerprint,
   /// print, time and must_park, and enqueue() it.
   Delivery* receive(PartitionHandle handle, const Message& message);
+  /// The same for a message that comes back from the store to its partition, under its number there. The caller has seen
+  /// that it is not has_returning(number).
+  Delivery* receive_returning(PartitionHandle handle, const Message& message, std::int64_t number);
+  /// It has come back and is on its way.
+  bool has_returning(std::int64_t number) const { return returning_.contains(number); }
   enum class Received { queued, duplicate, other_record };
   /// duplicate: at a finished position, nothing is to be done. other_record: the remembered record at this position
   /// was another one; the partition's log is not the one the store knows.
@@ -94,6 +100,7 @@ class DeliveryCore {
   Counters counters() const;
 
  private:
+  Delivery& take_in(Partition& partition, const Message& message);
   void enter_flight(Delivery& delivery);
   void leave_flight(Delivery& delivery);
   void finish(Delivery& delivery);
@@ -123,6 +130,7 @@ class DeliveryCore {
     bool operator>(const Due& other) const { return at > other.at; }
   };
   std::vector<Due> due_;  // a heap, earliest first
+  std::unordered_set<std::int64_t> returning_;  // numbers, of what came back from the store
 
   std::size_t messages_ = 0, bytes_ = 0, dispatched_ = 0, queued_ = 0;
   double cost_ns_ = 0;          // of one message, as measured

@@ -37,6 +37,9 @@ enum class Mutant {
   called_behind_claim,      ///< a message is called although one before it in its lane has only been claimed
   called_behind_parked,     ///< … or has been parked, not durably
   key_of_attempt,           ///< the key is another one for each attempt
+  delayed_before_durable,   ///< a message with a long delay counts as finished although its group was lost
+  delayed_passes_lane,      ///< … goes into the store although the later ones of its lane are to wait
+  returns_as_copy,          ///< what comes back is nothing but a message whose id is remembered
 };
 
 #ifdef IDEM_MUTANTS

@@ -434,7 +434,7 @@ TEST_F(Parks, exit_codes_and_one_clear_line) {
 
 TEST_F(Parks, files_of_other_schemas) {
   park_four();
-  sql("DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
+  sql("DROP TABLE idem_returning; DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
       "UPDATE idem_store SET schema_version = 5");
   const auto before = contents(path());
   EXPECT_EQ(numbers({"--reason", "dead_letter"}), (Numbers{1, 4}));

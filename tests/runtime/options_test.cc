@@ -25,6 +25,7 @@ TEST(Options, AreRefusedByName) {
   expect_refused([](auto& o) { o.retry.first_backoff = -1ms; }, "retry.first_backoff");
   expect_refused([](auto& o) { o.retry.max_backoff = 0ms; o.retry.first_backoff = 1ms; }, "retry.max_backoff");
   expect_refused([](auto& o) { o.retry.jitter = 1.5; }, "retry.jitter");
+  expect_refused([](auto& o) { o.retry.long_delay = -1ms; }, "retry.long_delay");
   expect_refused([](auto& o) { o.budget.messages = 0; }, "budget.messages");
   expect_refused([](auto& o) { o.budget.bytes = 0; }, "budget.bytes");
   expect_refused([](auto& o) { o.handler_deadline = -1ms; }, "handler_deadline");

@@ -113,7 +113,7 @@ void Node::leave() {
 
 void Node::check_books() {
   const Counters c = parts_->pipeline.counters();
-  if (c.received != c.done + c.duplicates + c.parked + c.in_flight + c.abandoned)
+  if (c.received + c.returned != c.done + c.duplicates + c.parked + c.delayed + c.in_flight + c.abandoned)
     history_.violate("I9", "the books do not balance");
   if (c.in_flight > options_.budget.messages) history_.violate("I8", "more in flight than the budget");
   if (c.in_flight == options_.budget.messages) history_.saw(Saw::budget_full);
