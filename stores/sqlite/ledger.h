@@ -41,6 +41,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   std::vector<ParkedMessage> parked(std::int64_t after, std::size_t limit) override;
   Returning returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
                       const std::function<bool(std::int64_t)>& in_hand) override;
+  std::uint64_t returning_changes() const override { return writer_->redriven(); }
 
   // --- For sessions, under the write turn -------------------------------------------------------------------
 

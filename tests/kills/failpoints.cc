@@ -54,6 +54,8 @@ constexpr Failpoint all[] = {
     {"io.revoke_committed", Reached::leaving},
     {"source.revoke_end", Reached::leaving},
     {"parked.drop", Reached::by_hand},
+    {"parked.returning", Reached::by_hand},
+    {"parked.redrive", Reached::by_hand},
 };
 
 }  // namespace
