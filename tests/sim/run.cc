@@ -137,7 +137,8 @@ const char* name_of(Fault fault) {
                                           "no_id",
                                           "gap",
                                           "hand_back",
-                                          "restore"};
+                                          "restore",
+                                          "redrive"};
   static_assert(std::size(names) == static_cast<std::size_t>(Fault::count));
   return names[static_cast<std::size_t>(fault)];
 }

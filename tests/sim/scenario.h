@@ -42,6 +42,7 @@ enum class Fault : std::uint8_t {
   gap,      ///< offsets without a message
   hand_back,  ///< a queue only: a delivery goes back to it while its message is under way
   restore,  ///< the store is put back to an earlier state while its node is down
+  redrive,  ///< no fault: a person puts a parked message back to work
   count,
 };
 
@@ -64,6 +65,8 @@ struct Scenario {
   bool waits_for_others =
       false;  ///< an id in another node's open group: busy at once, or found out at the commit
   std::size_t longest_span = 1;  ///< records that the store can only undo together
+  bool keeps_delays = false;     ///< the store does
+  OnLongDelay on_long_delay = OnLongDelay::wait;
   std::uint32_t faults = 0;
 
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
@@ -96,6 +99,8 @@ inline Scenario Scenario::draw(Choices& c) {
   s.on_unresolved = c.pick(4) == 0 ? OnUnresolved::park : OnUnresolved::call;
   if (s.queue) s.make_queue();
   if (c.pick(3) == 0) s.make_external();
+  s.keeps_delays = c.pick(2) == 0;
+  s.on_long_delay = c.pick(2) == 0 ? OnLongDelay::pass : OnLongDelay::wait;
   return s;
 }
 

@@ -38,7 +38,8 @@ class World {
     leave,
     wall,
     backup,
-    restore,  // the group's doing, and faults
+    restore,
+    redrive,  // the group's doing, faults, and people
   };
   struct Event {
     Kind kind;
