@@ -32,6 +32,8 @@ Json json_of(const Asked& asked, const std::string& id, const RememberedId& foun
   json["to"] = time(found.to);
   json["parked"] = found.parked;
   json["dropped"] = found.dropped;
+  json["redriven"] = found.redriven;
+  json["returns_at"] = time(found.returns_at);
   json["forgotten_until"] = time(found.forgotten_until);
   return json;
 }
@@ -53,6 +55,8 @@ std::string text_of(const Asked& asked, const std::string& id, const RememberedI
     line("generation", std::to_string(*found.generation) + ": messages from " + time(found.from) + " to " + time(found.to));
   if (!found.parked.empty()) line("parked as", joined(found.parked));
   if (!found.dropped.empty()) line("dropped as", joined(found.dropped));
+  if (!found.redriven.empty()) line("redriven as", joined(found.redriven));
+  if (found.returns_at) line("returns at", in_utc(*found.returns_at));
   if (found.state == RememberedId::State::not_remembered && found.forgotten_until)
     line("forgotten", "ids of messages up to " + in_utc(*found.forgotten_until));
   return text;
@@ -81,7 +85,8 @@ void add_ids(CLI::App& app, int& code) {
   show_command.add_flag("--json", asked->json, "for programs");
   show_command.footer(
       "States: done (a copy is a duplicate), parked (the same; its message was parked, also if it has been dropped "
-      "since), claimed (an ExternalHandler's call may have been made), not remembered (never seen, or forgotten).\n"
+      "since), returning (the same; its message was put off, or redriven, and is handled when it is due), claimed (an "
+      "ExternalHandler's call may have been made), not remembered (never seen, or forgotten).\n"
       "The generation is the stretch of stream time whose ids are forgotten together.\n"
       "Changes nothing in the file. The service may be running: then what it has committed is shown.\n"
       "Exit code: 0 it is remembered or claimed; 1 it could not be asked; 2 it is not remembered; 3 usage.");

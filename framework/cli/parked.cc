@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "cli/base64.h"
 #include "cli/command.h"
@@ -20,6 +22,8 @@ namespace {
 
 // Messages of an export that are in memory at once.
 constexpr std::size_t page = 64;
+// In one transaction.
+constexpr std::size_t messages_redriven_at_once = 1'000;
 
 struct Asked {
   std::string store;
@@ -28,6 +32,7 @@ struct Asked {
   bool base64 = false;
   std::int64_t after = 0;
   std::size_t limit = 100;
+  std::size_t per_second = 0;
   bool json = false, payload = false, count = false;
   bool dry_run = false, yes = false;
   std::string who, why;
@@ -125,35 +130,100 @@ std::string messages_in_words(std::size_t number) {
   return std::to_string(number) + (number == 1 ? " message" : " messages");
 }
 
-int drop(const Asked& asked) {
+/// What a command is to change.
+struct Meant {
+  ParkedFilter filter;
+  std::vector<ParkedCount> counts;
+  std::size_t messages = 0;
+};
+
+/// It must be said what, and somebody must be there to agree.
+ParkedFilter filter_of_change(const std::string& command, const Asked& asked) {
   ParkedFilter filter = filter_of(asked);
   if (filter == ParkedFilter{})
-    throw std::invalid_argument("drop: say what: a NUMBER, or a filter (--consumer, --reason, --topic, --id, "
+    throw std::invalid_argument(command + ": say what: a NUMBER, or a filter (--consumer, --reason, --topic, --id, "
                                 "--older-than, --newer-than)");
   if (!asked.dry_run && !asked.yes && !is_at_terminal())
-    throw std::invalid_argument("drop: nobody can be asked, for this is no terminal: add --yes, or --dry-run to see");
+    throw std::invalid_argument(command + ": nobody can be asked, for this is no terminal: add --yes, or --dry-run to see");
+  return filter;
+}
+
+Meant look_for(ParkedFilter filter, ParkingLot& lot) {
+  Meant meant{std::move(filter), {}, 0};
+  meant.counts = lot.counts(meant.filter);
+  meant.filter.up_to = 0;  // what is parked from now on was not meant
+  for (const ParkedCount& count : meant.counts) {
+    meant.messages += count.messages;
+    meant.filter.up_to = std::max(meant.filter.up_to, count.last_number);
+  }
+  return meant;
+}
+
+ByHand by_hand(const Asked& asked) { return {.who = asked.who.empty() ? login_name() : asked.who, .why = asked.why}; }
+
+int only_say(const std::string& verb, const std::string& done, const Meant& meant, const Asked& asked) {
+  if (asked.json) write_out(line_of({{done, 0}, {"would_" + verb, meant.messages}}));
+  else write_out("would " + verb + " " + messages_in_words(meant.messages) + " (" + summary_of(meant.counts) +
+                 "); nothing was changed\n");
+  return 0;
+}
+
+int drop(const Asked& asked) {
+  ParkedFilter filter = filter_of_change("drop", asked);
   const auto lot = open_parking_lot(asked.store);
-  const auto counts = lot->counts(filter);
-  if (counts.empty()) return nothing(no_such(asked));
-  std::size_t messages = 0;
-  filter.up_to = 0;  // what is parked from now on was not meant
-  for (const ParkedCount& count : counts) {
-    messages += count.messages;
-    filter.up_to = std::max(filter.up_to, count.last_number);
-  }
-  if (asked.dry_run) {
-    if (asked.json) write_out(line_of({{"dropped", 0}, {"would_drop", messages}}));
-    else write_out("would drop " + messages_in_words(messages) + " (" + summary_of(counts) + "); nothing was changed\n");
-    return 0;
-  }
-  if (!asked.yes && !agrees("Drop " + messages_in_words(messages) + " (" + summary_of(counts) + ") from " + asked.store +
-                            "? Their ids stay remembered.")) {
+  const Meant meant = look_for(std::move(filter), *lot);
+  if (meant.messages == 0) return nothing(no_such(asked));
+  if (asked.dry_run) return only_say("drop", "dropped", meant, asked);
+  if (!asked.yes && !agrees("Drop " + messages_in_words(meant.messages) + " (" + summary_of(meant.counts) + ") from " +
+                            asked.store + "? Their ids stay remembered.")) {
     std::fputs("idem: nothing was dropped\n", stderr);
     return failed;
   }
-  const std::size_t dropped = lot->drop(filter, {.who = asked.who.empty() ? login_name() : asked.who, .why = asked.why});
+  const std::size_t dropped = lot->drop(meant.filter, by_hand(asked));
   if (asked.json) write_out(line_of({{"dropped", dropped}}));
   else write_out("dropped " + messages_in_words(dropped) + "; their ids stay remembered\n");
+  return 0;
+}
+
+// A part at a time, each a transaction: whoever is stopped in the middle says the same again.
+std::size_t redrive_all(const Meant& meant, ParkingLot& lot, const Asked& asked) {
+  const ByHand by = by_hand(asked);
+  const Timestamp start = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  ParkedFilter filter = meant.filter;
+  std::size_t redriven = 0;
+  for (;;) {
+    RedriveOptions options{.limit = messages_redriven_at_once, .due = start, .per_second = asked.per_second};
+    if (asked.per_second > 0) *options.due += std::chrono::milliseconds(redriven * 1'000 / asked.per_second);
+    Redriven part;
+    try {
+      part = lot.redrive(filter, by, options);
+    } catch (const StoreError& e) {
+      if (redriven == 0) throw;
+      throw StoreError(std::string(e.what()) + "; " + messages_in_words(redriven) + " of " +
+                           std::to_string(meant.messages) + " redriven before that: the same command goes on with the rest",
+                       e.transient());
+    }
+    redriven += part.messages;
+    if (part.messages < options.limit) return redriven;
+    filter.after = part.last_number;
+    std::fprintf(stderr, "redriven %zu of %zu\n", redriven, meant.messages);
+  }
+}
+
+int redrive(const Asked& asked) {
+  ParkedFilter filter = filter_of_change("redrive", asked);
+  const auto lot = open_parking_lot(asked.store);
+  const Meant meant = look_for(std::move(filter), *lot);
+  if (meant.messages == 0) return nothing(no_such(asked));
+  if (asked.dry_run) return only_say("redrive", "redriven", meant, asked);
+  if (!asked.yes && !agrees("Redrive " + messages_in_words(meant.messages) + " (" + summary_of(meant.counts) + ") of " +
+                            asked.store + "? The service handles them again when it starts.")) {
+    std::fputs("idem: nothing was redriven\n", stderr);
+    return failed;
+  }
+  const std::size_t redriven = redrive_all(meant, *lot, asked);
+  if (asked.json) write_out(line_of({{"redriven", redriven}}));
+  else write_out("redriven " + messages_in_words(redriven) + "; the service handles them again when it starts\n");
   return 0;
 }
 
@@ -188,6 +258,21 @@ class Command {
         ->type_name("COUNT")
         ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
   }
+  void changes() {
+    number();
+    filters();
+    flag("--dry-run", asked_->dry_run, "only say how many it would be");
+    flag("--yes", asked_->yes, "do not ask; needed where there is no terminal");
+    text("--reason-why", asked_->why, "why, for the audit", "TEXT");
+    text("--who", asked_->who, "who, for the audit (the login user)", "NAME");
+    flag("--json", asked_->json, "for programs");
+  }
+  void per_second() {
+    app_.add_option("--per-second", asked_->per_second,
+                    "as many in a second at most, counted from now; what is overdue when the service starts comes at once")
+        ->type_name("COUNT")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
+  }
   CLI::Option* flag(const char* name, bool& member, const char* what) { return app_.add_flag(name, member, what); }
   void text(const char* name, std::string& member, const char* what, const char* type) {
     app_.add_option(name, member, what)->type_name(type)->check(not_empty);
@@ -215,7 +300,7 @@ constexpr const char* bytes =
 }  // namespace
 
 void add_parked(CLI::App& app, int& code) {
-  CLI::App& parked = *app.add_subcommand("parked", "The parking lot: what ended without an effect, and throwing it away.");
+  CLI::App& parked = *app.add_subcommand("parked", "The parking lot: what ended without an effect, throwing it away, and putting it back to work.");
   parked.require_subcommand(1);
 
   Command list_command(parked, "list", "Which messages are parked, and why.", code, list);
@@ -233,14 +318,20 @@ void add_parked(CLI::App& app, int& code) {
   show_command.flag("--json", show_command.asked().json, "for programs");
   show_command.footer(std::string(reading) + bytes);
 
+  Command redrive_command(parked, "redrive", "Puts messages back to work, after asking: they are handled again.", code,
+                          redrive);
+  redrive_command.changes();
+  redrive_command.per_second();
+  redrive_command.footer(
+      std::string(times) +
+      "Needs a NUMBER or a filter, and a file that no service owns at the moment: its handlers get the messages when it "
+      "starts. They come as a new generation of their ids: not taken for duplicates, attempts counted anew, in no order "
+      "with others of their key. What fails again is parked again, under another number.\n"
+      "Each message leaves a row in the store's table idem_audit, in the transaction that takes it out of the parking "
+      "lot. A command that was stopped in the middle is given again: it goes on with what is left.\n");
+
   Command drop_command(parked, "drop", "Throws messages away, after asking. Their ids stay remembered.", code, drop);
-  drop_command.number();
-  drop_command.filters();
-  drop_command.flag("--dry-run", drop_command.asked().dry_run, "only say how many it would be");
-  drop_command.flag("--yes", drop_command.asked().yes, "do not ask; needed where there is no terminal");
-  drop_command.text("--reason-why", drop_command.asked().why, "why, for the audit", "TEXT");
-  drop_command.text("--who", drop_command.asked().who, "who, for the audit (the login user)", "NAME");
-  drop_command.flag("--json", drop_command.asked().json, "for programs");
+  drop_command.changes();
   drop_command.footer(
       std::string(times) +
       "Needs a NUMBER or a filter, and a file that no service owns at the moment. Each message leaves a row in the "

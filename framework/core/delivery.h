@@ -22,7 +22,7 @@ class ParkingRation;
 struct Lane;
 
 /// What a worker made of a delivery.
-enum class Verdict : std::uint8_t { none, done, duplicate, parked, claimed };
+enum class Verdict : std::uint8_t { none, done, duplicate, parked, delayed, claimed };
 
 struct Delivery {
   // --- Set before dispatch, read by the worker -------------------------------------------------------------------
@@ -41,6 +41,7 @@ struct Delivery {
   std::optional<std::chrono::milliseconds> delay;          ///< retry_after
   bool rationed = false;                                   ///< has taken its part of the ration
   bool overdue = false;                                    ///< a call of it has returned past its deadline
+  Timestamp due{};                                         ///< verdict delayed
 
   // --- Of an ExternalHandler, kept over the runs of one delivery -----------------------------------------------------
   bool claimed = false;       ///< its claim is durable, or on its way into the store

@@ -80,6 +80,7 @@ Partition& DeliveryCore::assign(const PartitionRef& ref, std::uint32_t slot, Pro
   p.check = check;
   p.at_end = p.paused = false;
   p.newest.reset();
+  p.next_return = Timestamp::min();
   return p;
 }
 
@@ -119,16 +120,39 @@ Delivery* DeliveryCore::receive(PartitionHandle handle, const Message& message) 
     ++counters_.stale_completions;
     return nullptr;
   }
+  Delivery& d = take_in(*p, message);
+  d.record.partition = p->slot;
+  d.record.from = p->position;
+  p->position = message.offset + 1;
+  p->at_end = false;
+  if (message.timestamp) p->newest = std::max(p->newest.value_or(*message.timestamp), *message.timestamp);
+  ++counters_.received;
+  return &d;
+}
+
+// Its position was finished when the store took it: nothing of the partition's progress is its affair any more.
+Delivery* DeliveryCore::receive_returning(PartitionHandle handle, const Message& message, std::int64_t number) {
+  Partition* p = find(handle);
+  if (!p) return nullptr;
+  Delivery& d = take_in(*p, message);
+  if (!mutated(Mutant::returns_as_copy)) d.record.returning = number;
+  returning_.insert(number);
+  ++p->returning;
+  ++counters_.returned;
+  return &d;
+}
+
+Delivery& DeliveryCore::take_in(Partition& p, const Message& message) {
   if (free_deliveries_.empty()) {
     deliveries_.push_back(std::make_unique<Delivery>());
     free_deliveries_.push_back(deliveries_.back().get());
   }
   Delivery& d = *free_deliveries_.back();
   free_deliveries_.pop_back();
-  d.assign(message, p->ref.topic);
+  d.assign(message, p.ref.topic);
   d.bytes = size_in_memory(message);
-  d.handle = handle;
-  d.live_epoch = &p->epoch;
+  d.handle = p.handle();
+  d.live_epoch = &p.epoch;
   d.attempts = 0;
   d.verdict = Verdict::none;
   d.must_park.reset();
@@ -140,23 +164,17 @@ Delivery* DeliveryCore::receive(PartitionHandle handle, const Message& message) 
   d.record = Record{};
   d.record.token = reinterpret_cast<std::uintptr_t>(&d);
   d.record.message = &d.message;
-  d.record.partition = p->slot;
-  d.record.from = p->position;
-  p->position = message.offset + 1;
-  p->at_end = false;
-  if (message.timestamp) p->newest = std::max(p->newest.value_or(*message.timestamp), *message.timestamp);
-  ++counters_.received;
   ++messages_;
-  ++p->messages;
+  ++p.messages;
   bytes_ += d.bytes;
-  p->bytes += d.bytes;
-  return &d;
+  p.bytes += d.bytes;
+  return d;
 }
 
 DeliveryCore::Received DeliveryCore::enqueue(Delivery* delivery) {
   Delivery& d = *delivery;
   Partition& p = partitions_[d.handle.index];
-  if (options_.stable_positions && p.progress.contains(d.message.offset)) {
+  if (options_.stable_positions && d.record.returning == 0 && p.progress.contains(d.message.offset)) {
     const bool other = p.check && p.check->last == d.message.offset && p.check->print != d.record.print;
     p.check.reset();
     ++(other ? counters_.abandoned : counters_.duplicates);
@@ -225,6 +243,7 @@ void DeliveryCore::finish(Delivery& d) {
 
 // What the broker may be told.
 void DeliveryCore::note_done(Partition& p, const Delivery& d) {
+  if (d.record.returning != 0) return;  // it has been told
   if (options_.stable_positions)
     p.progress.finish(d.record.from, d.message.offset, d.record.print);
   else
@@ -246,6 +265,10 @@ void DeliveryCore::recycle(Delivery& d) {
   if (std::exchange(d.probe, false) && &d == probe_) {
     probe_ = nullptr;
     breaker_.probe_back();
+  }
+  if (d.record.returning != 0) {
+    returning_.erase(d.record.returning);
+    --p.returning;
   }
   free_deliveries_.push_back(&d);
 }
@@ -311,10 +334,14 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
   if (d.stale() && !(mutated(Mutant::stale_completion_counts) && p.assigned)) {
     ++counters_.stale_completions;
     ++counters_.abandoned;
+    // The next assignment has asked while this one was in hand, or not yet in the store.
+    if (d.record.returning != 0 || d.verdict == Verdict::delayed) p.next_return = Timestamp::min();
     finish(d);
     return;
   }
   if (kind == Completion::Kind::not_applied && mutated(Mutant::not_applied_is_done)) kind = Completion::Kind::durable;
+  if (kind == Completion::Kind::not_applied && d.verdict == Verdict::delayed && mutated(Mutant::delayed_before_durable))
+    kind = Completion::Kind::durable;
   if (kind == Completion::Kind::store_busy && mutated(Mutant::busy_is_dropped)) kind = Completion::Kind::durable;
   if (&d == probe_) breaker_.probe_back();
   switch (kind) {
@@ -329,7 +356,13 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
       if (d.verdict == Verdict::done) d.overdue ? note_failure(d, now) : note_success(d, now);
       ++(d.verdict == Verdict::duplicate ? counters_.duplicates
          : d.verdict == Verdict::parked  ? counters_.parked
+         : d.verdict == Verdict::delayed ? counters_.delayed
                                          : counters_.done);
+      if (d.verdict == Verdict::delayed) {
+        ++counters_.retries;
+        note_failure(d, now);
+        p.next_return = std::min(p.next_return.value_or(d.due), d.due);
+      }
       if (d.verdict == Verdict::parked && d.park_reason == ParkReason::id_conflict) ++counters_.conflicts;
       if (d.verdict == Verdict::parked && d.park_reason == ParkReason::undecidable) ++counters_.undecidable;
       finish(d);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <idem/runtime.h>
@@ -59,6 +60,11 @@ class DeliveryCore {
   /// A delivery holding a copy of the message; nullptr if the handle is stale. Then fill in record.id, fingerprint,
   /// print, time and must_park, and enqueue() it.
   Delivery* receive(PartitionHandle handle, const Message& message);
+  /// The same for a message that comes back from the store to its partition, under its number there. The caller has seen
+  /// that it is not has_returning(number).
+  Delivery* receive_returning(PartitionHandle handle, const Message& message, std::int64_t number);
+  /// It has come back and is on its way.
+  bool has_returning(std::int64_t number) const { return returning_.contains(number); }
   enum class Received { queued, duplicate, other_record };
   /// duplicate: at a finished position, nothing is to be done. other_record: the remembered record at this position
   /// was another one; the partition's log is not the one the store knows.
@@ -104,6 +110,7 @@ class DeliveryCore {
   Counters counters() const;
 
  private:
+  Delivery& take_in(Partition& partition, const Message& message);
   void enter_flight(Delivery& delivery);
   void leave_flight(Delivery& delivery);
   void finish(Delivery& delivery);
@@ -139,6 +146,7 @@ class DeliveryCore {
     bool operator>(const Due& other) const { return at > other.at; }
   };
   std::vector<Due> due_;  // a heap, earliest first
+  std::unordered_set<std::int64_t> returning_;  // numbers, of what came back from the store
 
   Breaker breaker_;
   Delivery* probe_ = nullptr;  // the one that is out, or is to go out again

@@ -39,6 +39,9 @@ enum class Mutant {
   key_of_attempt,           ///< the key is another one for each attempt
   parks_while_open,         ///< attempts used up are parked although the breaker is not closed
   ration_overspent,         ///< … or although too few others have succeeded
+  delayed_before_durable,   ///< a message with a long delay counts as finished although its group was lost
+  delayed_passes_lane,      ///< … goes into the store although the later ones of its lane are to wait
+  returns_as_copy,          ///< what comes back is nothing but a message whose id is remembered
 };
 
 #ifdef IDEM_MUTANTS

@@ -31,6 +31,8 @@ struct Partition {
   std::vector<std::int64_t> finished;    ///< without stable positions: durable and not yet acknowledged, each once
   std::optional<Progress::Range> check;  ///< the remembered record that is read once more, to compare its print
   std::size_t messages = 0, bytes = 0;   ///< in flight
+  std::size_t returning = 0;             ///< of these, from the store
+  std::optional<Timestamp> next_return;  ///< when the store may have something that comes back; nullopt: it has nothing
   bool at_end = false;                   ///< nothing unread behind the position, as far as the source said
   bool paused = false;                   ///< what the source was told
   std::optional<Timestamp> newest;       ///< highest timestamp received

@@ -119,11 +119,32 @@ void BatchRun::park(ParkReason reason, std::string why, int attempts) {
   }
 }
 
+// Like parking it: the store has the whole message, and with its commit this one is finished.
+void BatchRun::keep_until_due(const Outcome& outcome, int attempts) {
+  core::Delivery& d = item();
+  d.verdict = Verdict::delayed;
+  d.why = outcome.why();
+  d.due = policy_.long_delays.due_in(*outcome.delay());
+  Conclusion conclusion;
+  conclusion.kind = Conclusion::Kind::delayed;
+  conclusion.why = d.why;
+  conclusion.attempts = attempts;
+  conclusion.due = d.due;
+  conclusion.maybe_called = d.maybe_called;
+  switch (session_.finish(d.record, conclusion)) {
+    case Joined::joined: return joined();
+    case Joined::again: return run_again();
+    case Joined::duplicate: return hand_back(Completion::Kind::returned);
+    case Joined::interrupted: return group_was_lost(outcome.why());
+  }
+}
+
 void BatchRun::give_up_or_retry(const Outcome& outcome) {
   const int attempts = item().attempts + 1;
   if (outcome.kind() == Outcome::Kind::dead_letter) return park(ParkReason::dead_letter, outcome.why(), attempts);
   if (attempts >= policy_.attempts && may_give_up())
     return park(ParkReason::attempts_exhausted, outcome.why(), attempts);
+  if (outcome.delay() && policy_.long_delays.keep(item(), *outcome.delay())) return keep_until_due(outcome, attempts);
   fail(outcome.why(), outcome.delay());
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/executor.h"
 #include "runtime/handler_watch.h"
 #include "runtime/ids_in_hand.h"
+#include "runtime/long_delays.h"
 
 namespace idem::runtime {
 
@@ -27,6 +28,7 @@ struct WorkerPolicy {
   OnUnresolved on_unresolved = OnUnresolved::call;
   std::shared_ptr<IdsInHand> ids_in_hand;  ///< shared with the other pipelines of the ledger; null: there are none
   std::shared_ptr<HandlerWatch> watch;     ///< is told of every call; null: nobody watches
+  LongDelays long_delays;
 };
 
 class BatchRun {
@@ -60,6 +62,7 @@ class BatchRun {
   void cut_off();
   void finish(Conclusion::Kind kind);
   void park(ParkReason reason, std::string why, int attempts);
+  void keep_until_due(const Outcome& outcome, int attempts);
   /// The outcome is not done, and nothing of the call remains in the store.
   void give_up_or_retry(const Outcome& outcome);
   /// Its attempts are used up. Whether it may be parked for that: not during an outage, and not for nothing.

@@ -81,17 +81,19 @@ void Pipeline::turn(std::chrono::milliseconds longest) {
   // 3. Retries that are due may run again, and what the breaker or the rate limit held back.
   core_.tick(parts_.clock.now());
   report_breaker();
-  // 4. Whatever may run goes to the workers, which call the handler and join the store's group (BatchRun).
+  // 4. So may what the store has kept until now.
+  take_returning();
+  // 5. Whatever may run goes to the workers, which call the handler and join the store's group (BatchRun).
   dispatch();
-  // 5. Handlers that take too long are named and told.
+  // 6. Handlers that take too long are named and told.
   watch_handlers();
-  // 6. The source is paused where the budget is used up.
+  // 7. The source is paused where the budget is used up.
   reconcile_pauses();
-  // 7. The broker is told what is done, position by position or message by message: only what is durable.
+  // 8. The broker is told what is done, position by position or message by message: only what is durable.
   skip_empty_tails();
   if (positions_) commit_due();
   else acknowledge();
-  // 8. Ids grow old by the messages' own time.
+  // 9. Ids grow old by the messages' own time.
   advance_stream_time();
 }
 
@@ -106,7 +108,7 @@ bool Pipeline::on_message(PartitionHandle handle, const Message& message) {
 }
 
 // Fills in by what the message is known: id, fingerprint of its content, print of its position, its time.
-void Pipeline::identify(Delivery& delivery) {
+void Pipeline::identify(Delivery& delivery, std::string_view known_as) {
   const RuntimeOptions& options = parts_.options;
   const HashKey& key = parts_.ledger.hash_key();
   Message& message = delivery.message;
@@ -123,7 +125,9 @@ void Pipeline::identify(Delivery& delivery) {
     if (parts_.external) record.id = core::siphash128(key, core::id_of_position(message));  // a claim needs one
     return;
   }
-  const auto id = options.identity.find(message, delivery.id_scratch);
+  std::optional<std::string_view> id;
+  if (known_as.empty()) id = options.identity.find(message, delivery.id_scratch);
+  else id = delivery.id_scratch = known_as;
   if (!id) {
     delivery.must_park = ParkReason::no_id;
     return;
@@ -166,12 +170,16 @@ void Pipeline::collect() {
 void Pipeline::report(const core::Completion& completion) {
   const Delivery& d = *completion.delivery;
   const bool failed = completion.kind == core::Completion::Kind::retry;
-  if (failed && last_failure_ != d.why) last_failure_ = d.why;
+  const bool delayed = completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::delayed;
+  if ((failed || delayed) && last_failure_ != d.why) last_failure_ = d.why;
   if (failed && d.attempts + 1 == parts_.options.retry.attempts)
     log().warn("parking withheld topic={} partition={} offset={} attempts={} why=\"{}\"; it may be an outage: tried on",
                d.message.topic, d.message.partition, d.message.offset, d.attempts + 1, d.why);
   else if (failed && d.attempts == 0)
     log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
+               d.message.offset, d.why);
+  if (delayed && d.attempts == 0)
+    log().warn("delayed topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
                d.message.offset, d.why);
   if (completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::parked)
     log().warn("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
@@ -333,6 +341,7 @@ bool Pipeline::caught_up() {
     if (!p.assigned) continue;
     any = true;
     if (!p.at_end || p.messages > 0 || core_.skippable(p)) return false;
+    if (parts_.store.delays && p.next_return && *p.next_return <= parts_.clock.wall()) return false;
   }
   return (any || !stopped_partition_.empty()) && core_.idle() && skips_.empty();
 }
@@ -396,6 +405,7 @@ void Pipeline::end(ExitReason reason, std::string detail) {
 std::chrono::milliseconds Pipeline::time_to_wait(std::chrono::milliseconds longest) {
   auto until = parts_.clock.now() + longest;
   if (auto due = core_.next_due()) until = std::min(until, *due);
+  if (auto pause = time_to_next_return(); pause && *pause < longest) until = std::min(until, parts_.clock.now() + *pause);
   until = std::min(until, next_stream_time_);
   if (positions_) until = std::min(until, next_commit_);
   if (parts_.watch && core_.dispatched() > 0) until = std::min(until, next_look_);

@@ -89,7 +89,13 @@ class Pipeline final : public SourceEvents {
   bool reset(const AssignedPartition& assigned, std::uint32_t slot, const Progress& progress);
   void hold_stream_time();
   void start_over();
-  void identify(core::Delivery& delivery);
+  void take_returning();
+  void take_returning(core::Partition& partition, Timestamp now);
+  std::size_t room_to_return(const core::Partition& partition) const;
+  std::optional<std::chrono::milliseconds> time_to_next_return();
+  void take_back(core::Partition& partition, const ReturningMessage& kept);
+  /// By the id it is `known_as`, or by the one that is found in it.
+  void identify(core::Delivery& delivery, std::string_view known_as = {});
   void other_record(core::Partition& partition, std::int64_t offset);
   bool drain(const std::vector<PartitionHandle>& only, core::Ticks deadline);
   bool drain_all();
@@ -103,6 +109,7 @@ class Pipeline final : public SourceEvents {
   bool positions_;
   std::vector<WorkerEvent> events_;
   std::vector<Commit> commits_;
+  std::vector<Header> headers_;
   std::optional<Exit> ended_;
   std::string stopped_partition_;  ///< why the first one was stopped
   std::string held_back_by_;
@@ -117,6 +124,7 @@ class Pipeline final : public SourceEvents {
   struct PendingSkip { PartitionHandle handle; core::DeliveryCore::Skip skip; };
   std::map<std::uint64_t, PendingSkip> skips_;
   std::uint64_t next_skip_token_ = 1;
+  std::uint64_t returning_changes_ = 0;  ///< of the ledger, when it was last asked
 };
 
 }  // namespace idem::runtime

@@ -69,6 +69,8 @@ Counters& Counters::operator+=(const Counters& other) {
   done += other.done;
   duplicates += other.duplicates;
   parked += other.parked;
+  delayed += other.delayed;
+  returned += other.returned;
   in_flight += other.in_flight;
   abandoned += other.abandoned;
   retries += other.retries;
@@ -121,6 +123,7 @@ void validate(const RuntimeOptions& o) {
   check(o.retry.jitter >= 0 && o.retry.jitter <= 1, "retry.jitter", "must be between 0 and 1");
   validate(o.circuit_breaker);
   validate(o.rate_limit);
+  check(o.retry.long_delay >= 0ms, "retry.long_delay", "must not be negative (0: every retry_after is kept in the store)");
   check(o.budget.messages >= 1, "budget.messages", "must be at least 1");
   check(o.budget.bytes >= 1, "budget.bytes", "must be at least 1");
   check(o.handler_deadline >= 0ms, "handler_deadline", "must not be negative (0: handlers have no deadline)");
@@ -209,6 +212,7 @@ struct Runtime::Impl {
 
   template <class Called>
   void add(Source& source, TransactionalStore& store, Called* handler, std::function<std::unique_ptr<Called>()> factory);
+  runtime::LongDelays long_delays(const StoreTraits& store) const;
   void look_at_outbox(TransactionalStore& store);
   void prepare(const std::shared_ptr<Job>& job);
   void run(Job& job, Until until);
@@ -216,6 +220,12 @@ struct Runtime::Impl {
   void report(Job& job, std::uint64_t& last_received);
   Exit run_all(Until until);
 };
+
+runtime::LongDelays Runtime::Impl::long_delays(const StoreTraits& store) const {
+  runtime::LongDelays delays{{}, options.retry.long_delay, options.retry.on_long_delay, options.ordering};
+  if (store.delays) delays.wall = [] { return runtime::SystemClock().wall(); };  // workers may outlive the runtime
+  return delays;
+}
 
 void Runtime::Impl::look_at_outbox(TransactionalStore& store) {
   OutboxTable* outbox = store.outbox();
@@ -239,7 +249,7 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
       *job.source, *job.ledger, std::move(callees),
       runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable,
                             options.dead_letter_destination, options.consumer, options.claims, options.on_unresolved,
-                            ids_in_hand_of(*job.ledger), job.watch},
+                            ids_in_hand_of(*job.ledger), job.watch, long_delays(job.store->traits())},
       shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{

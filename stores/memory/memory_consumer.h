@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -24,6 +26,12 @@ struct Generation {
   std::set<std::string, std::less<>> topics;
 };
 
+/// With the id that is remembered for it; nullopt: it came without one.
+struct Returning {
+  ReturningMessage message;
+  std::optional<IdKey> id;
+};
+
 struct Consumer {
   explicit Consumer(std::chrono::milliseconds r) : retention(r), generations(1) {}
 
@@ -35,6 +43,8 @@ struct Consumer {
   std::set<std::pair<IdKey, std::uint64_t>> parked_conflicts;
   core::IdMap<std::uint64_t> claims;  ///< with their fingerprints
   std::vector<ParkedMessage> parked;
+  std::map<std::int64_t, Returning> returning;  ///< by number
+  std::int64_t last_returning = 0;
   Timestamp stream_time{};
 
   bool position_done(const Record& r) const {
@@ -52,12 +62,20 @@ struct Consumer {
     for (const Generation& g : generations) g.fingerprints.prefetch(id);
   }
 
+  /// That its id is remembered says nothing then.
+  bool remembered_for_itself(const Record& r) const {
+    const auto row = returning.find(r.returning);
+    return row != returning.end() && row->second.id == r.id;
+  }
+
   Seen judge(const Record& r) const {
-    if (position_done(r)) return Seen::duplicate;
+    if (position_done(r) || (r.returning != 0 && !returning.contains(r.returning))) return Seen::duplicate;
     if (!r.id) return Seen::fresh;
     const auto other = [&r](std::uint64_t known) { return known != 0 && r.fingerprint != 0 && known != r.fingerprint; };
-    if (const std::uint64_t* known = find(*r.id)) return other(*known) ? Seen::conflict : Seen::duplicate;
+    const std::uint64_t* known = remembered_for_itself(r) ? nullptr : find(*r.id);
+    if (known) return other(*known) ? Seen::conflict : Seen::duplicate;
     if (const std::uint64_t* claim = claims.find(*r.id)) return other(*claim) ? Seen::claim_conflict : Seen::claimed;
+    if (remembered_for_itself(r)) return Seen::fresh;
     const auto bound = horizon.find(r.message->topic);
     return bound != horizon.end() && r.time <= bound->second ? Seen::undecidable : Seen::fresh;
   }
@@ -86,21 +104,51 @@ struct Consumer {
   void park(const Record& r, const Conclusion& c) {
     const bool conflict = c.reason == ParkReason::id_conflict && r.id;
     if (conflict && !parked_conflicts.emplace(*r.id, r.fingerprint).second) return;
-    const Message& m = *r.message;
     ParkedMessage p;
+    keep(p, r, c);
     p.number = static_cast<std::int64_t>(parked.size()) + 1;
-    p.partition = {std::string(m.topic), m.partition};
-    p.offset = m.offset;
-    p.key = m.key;
-    p.payload = m.payload;
-    for (const Header& h : m.headers) p.headers.emplace_back(h.name, h.value);
-    p.timestamp = m.timestamp;
-    p.id = m.id;
     p.reason = c.reason;
-    p.why = c.why;
-    p.attempts = c.attempts;
     p.parked_at = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     parked.push_back(std::move(p));
+  }
+
+  void delay(const Record& r, const Conclusion& c) {
+    ReturningMessage m;
+    keep(m, r, c);
+    m.number = r.returning != 0 ? r.returning : ++last_returning;
+    m.due = c.due;
+    m.maybe_called = c.maybe_called;
+    returning.insert_or_assign(m.number, Returning{std::move(m), r.id});
+  }
+
+  Ledger::Returning due(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                        const std::function<bool(std::int64_t)>& in_hand) const {
+    std::multimap<Timestamp, const ReturningMessage*> in_order;
+    for (const auto& [number, r] : returning)
+      if (r.message.partition == partition && !in_hand(number)) in_order.emplace(r.message.due, &r.message);
+    Ledger::Returning answer;
+    for (const auto& [due, message] : in_order) {
+      if (due > now || answer.messages.size() == limit) {
+        answer.next_due = due;
+        break;
+      }
+      answer.messages.push_back(*message);
+    }
+    return answer;
+  }
+
+ private:
+  static void keep(KeptMessage& kept, const Record& r, const Conclusion& c) {
+    const Message& m = *r.message;
+    kept.partition = {std::string(m.topic), m.partition};
+    kept.offset = m.offset;
+    kept.key = m.key;
+    kept.payload = m.payload;
+    for (const Header& h : m.headers) kept.headers.emplace_back(h.name, h.value);
+    kept.timestamp = m.timestamp;
+    kept.id = m.id;
+    kept.why = c.why;
+    kept.attempts = c.attempts;
   }
 };
 

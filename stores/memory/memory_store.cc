@@ -88,7 +88,9 @@ class MemorySession final : public Session {
   Joined finish(const Record& record, const Conclusion& conclusion) override {
     Table written;
     auto turn = tx_.close(written);
-    if (conclusion.kind != Conclusion::Kind::skipped && !conclude(record, conclusion, written))
+    if (conclusion.kind == Conclusion::Kind::skipped)
+      consumer_->returning.erase(record.returning);
+    else if (!conclude(record, conclusion, written))
       return Joined::duplicate;
     if (record.partition != Record::no_partition)
       consumer_->partitions[record.partition].progress.finish(record.from, record.message->offset, record.print);
@@ -100,7 +102,8 @@ class MemorySession final : public Session {
 
   Joined claim(const Record& record) override {
     std::unique_lock turn(shared_->turn);
-    if (consumer_->position_done(record) || consumer_->find(*record.id)) return Joined::duplicate;
+    const Seen seen = consumer_->judge(record);
+    if (seen == Seen::duplicate || seen == Seen::conflict) return Joined::duplicate;
     if (!consumer_->claims.insert(*record.id, record.fingerprint).second) return Joined::duplicate;
     turn.unlock();
     const Settlement settled{record.token, true};
@@ -118,11 +121,18 @@ class MemorySession final : public Session {
 
  private:
   bool conclude(const Record& record, const Conclusion& conclusion, Table& written) {
-    const bool known = record.id && consumer_->find(*record.id) != nullptr;
+    if (record.returning != 0 && !consumer_->returning.contains(record.returning)) return false;
+    const bool for_itself = consumer_->remembered_for_itself(record);
+    const bool known = record.id && !for_itself && consumer_->find(*record.id) != nullptr;
     const bool conflict = conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict;
     if (consumer_->position_done(record) || (known && !conflict)) return false;
     // A conflict says nothing of the message that has the claim.
     if (record.id && !known && !(conflict && consumer_->claims.find(*record.id))) consumer_->remember(record);
+    if (conclusion.kind == Conclusion::Kind::delayed) {
+      consumer_->delay(record, conclusion);
+      return true;
+    }
+    consumer_->returning.erase(record.returning);
     if (conclusion.kind == Conclusion::Kind::parked)
       consumer_->park(record, conclusion);
     else
@@ -190,6 +200,12 @@ class MemoryLedger final : public Ledger {
     return {all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(first + count)};
   }
 
+  Returning returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                      const std::function<bool(std::int64_t)>& in_hand) override {
+    std::lock_guard turn(shared_->turn);
+    return consumer_->due(partition, now, limit, in_hand);
+  }
+
  private:
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Consumer> consumer_;
@@ -212,7 +228,7 @@ MemoryStore::MemoryStore() : impl_(std::make_shared<Impl>()) {
 MemoryStore::~MemoryStore() = default;
 
 StoreTraits MemoryStore::traits() const {
-  return {.id = "memory", .name = "memory", .shared = false, .durable = false, .claims = true};
+  return {.id = "memory", .name = "memory", .shared = false, .durable = false, .claims = true, .delays = true};
 }
 
 std::shared_ptr<Ledger> MemoryStore::ledger(const LedgerOptions& options) {

@@ -18,7 +18,8 @@ SqliteLedger::SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& 
       ids_(writer_->connection(), writer_->ids_in_memory()),
       claims_(writer_->connection(), consumer_),
       retention_(writer_->connection(), ids_, consumer_, options.retention),
-      parking_lot_(writer_->connection(), consumer_) {
+      parking_lot_(writer_->connection(), consumer_),
+      returning_(writer_->connection(), consumer_) {
   turn_over();
 }
 
@@ -88,6 +89,17 @@ std::vector<ParkedMessage> SqliteLedger::parked(std::int64_t after, std::size_t 
   }
 }
 
+// Rows of the open group among them: if it is lost, whoever looks them up does not find them.
+Ledger::Returning SqliteLedger::returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                                          const std::function<bool(std::int64_t)>& in_hand) {
+  Writer::Hold hold(*writer_);
+  try {
+    return returning_.due(partition, now, limit, in_hand);
+  } catch (const SqlError& e) {
+    throw writer_->database().store_error(e);
+  }
+}
+
 // --- For sessions ---------------------------------------------------------------------------------------------
 
 void SqliteLedger::turn_over() {
@@ -100,8 +112,10 @@ void SqliteLedger::look_up(std::span<const Record* const> records, std::span<See
   asked_.clear();
   keys_.clear();
   for (std::size_t i = 0; i < records.size(); ++i) {
-    seen[i] = position_done(*records[i]) ? Seen::duplicate : Seen::fresh;
-    if (seen[i] == Seen::duplicate || !records[i]->id) continue;
+    if (const auto known = judge_unasked(*records[i])) {
+      seen[i] = *known;
+      continue;
+    }
     asked_.push_back(i);
     keys_.push_back(*records[i]->id);
   }
@@ -110,15 +124,42 @@ void SqliteLedger::look_up(std::span<const Record* const> records, std::span<See
   for (std::size_t i = 0; i < asked_.size(); ++i) seen[asked_[i]] = judge(*records[asked_[i]], found_[i]);
 }
 
+/// Where the ids need not be asked.
+std::optional<Seen> SqliteLedger::judge_unasked(const Record& record) {
+  if (record.returning != 0) return judge_returning(record);
+  if (position_done(record)) return Seen::duplicate;
+  return record.id ? std::nullopt : std::optional(Seen::fresh);
+}
+
+std::optional<Seen> SqliteLedger::judge_returning(const Record& record) {
+  const auto row = returning_.find(record.returning);
+  if (!row) return Seen::duplicate;
+  if (row->id != record.id) return std::nullopt;
+  if (!record.id) return Seen::fresh;
+  return judge_claimed(record).value_or(Seen::fresh);
+}
+
 Seen SqliteLedger::judge(const Record& record, std::optional<std::uint64_t> remembered) const {
   if (!remembered) return judge_unremembered(record);
   return differ(record.fingerprint, *remembered) ? Seen::conflict : Seen::duplicate;
 }
 
 Seen SqliteLedger::judge_unremembered(const Record& record) const {
-  if (const auto claimed_as = claims_.find(*record.id))
-    return differ(record.fingerprint, *claimed_as) ? Seen::claim_conflict : Seen::claimed;
+  if (const auto claimed = judge_claimed(record)) return *claimed;
   return retention_.undecidable(record.message->topic, record.time) ? Seen::undecidable : Seen::fresh;
+}
+
+std::optional<Seen> SqliteLedger::judge_claimed(const Record& record) const {
+  const auto claimed_as = claims_.find(*record.id);
+  if (!claimed_as) return std::nullopt;
+  return differ(record.fingerprint, *claimed_as) ? Seen::claim_conflict : Seen::claimed;
+}
+
+/// That its id is there says nothing then: it was remembered when this very message was kept.
+bool SqliteLedger::remembered_for_itself(const Record& record) {
+  if (record.returning == 0) return false;
+  const auto row = returning_.find(record.returning);
+  return row && row->id == record.id;
 }
 
 bool SqliteLedger::position_done(const Record& record) const {
@@ -132,16 +173,26 @@ void SqliteLedger::finish_position(const Record& record) {
 }
 
 bool SqliteLedger::remember(const Record& record, IdIndex::Moment then) {
-  if (!ids_.add(*record.id, record.fingerprint, then)) return false;
+  const bool for_itself = remembered_for_itself(record);
+  const bool added = ids_.add(*record.id, record.fingerprint, for_itself ? IdIndex::before_all : then);
+  if (!added && !for_itself) return false;
   claims_.remove(*record.id);
-  retention_.note(record.message->topic, record.time);
+  if (added) retention_.note(record.message->topic, record.time);
   writer_->group().take_part(*this);
   return true;
 }
 
 bool SqliteLedger::claim(const Record& record, IdIndex::Moment then) {
-  if (ids_.knows(*record.id, then) || !claims_.add(*record.id, record.fingerprint)) return false;
+  if (!remembered_for_itself(record) && ids_.knows(*record.id, record.returning != 0 ? IdIndex::before_all : then))
+    return false;
+  if (!claims_.add(*record.id, record.fingerprint)) return false;
   writer_->group().take_part(*this);
+  return true;
+}
+
+bool SqliteLedger::delay(const Record& record, const Conclusion& conclusion) {
+  if (record.returning != 0) return returning_.put_off(record, conclusion);
+  returning_.add(record, conclusion);
   return true;
 }
 

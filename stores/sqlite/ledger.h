@@ -15,6 +15,7 @@
 #include "sqlite/parking_lot.h"
 #include "sqlite/positions.h"
 #include "sqlite/retention.h"
+#include "sqlite/returning.h"
 #include "sqlite/writer.h"
 
 namespace idem::sqlite {
@@ -38,6 +39,9 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   void advance(Timestamp time) override { retention_.advance(time); }
   Timestamp stream_time() const override { return retention_.stream_time(); }
   std::vector<ParkedMessage> parked(std::int64_t after, std::size_t limit) override;
+  Returning returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                      const std::function<bool(std::int64_t)>& in_hand) override;
+  std::uint64_t returning_changes() const override { return writer_->redriven(); }
 
   // --- For sessions, under the write turn -------------------------------------------------------------------
 
@@ -58,6 +62,10 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   /// By another message, if the record is a conflict.
   bool claimed(const IdKey& id) const { return claims_.find(id).has_value(); }
   void park(const Record& record, const Conclusion& conclusion) { parking_lot_.park(record, conclusion); }
+  /// False: it had come back and has ended since.
+  bool delay(const Record& record, const Conclusion& conclusion);
+  /// What has come back does so no more. False: it has ended already.
+  bool end_return(const Record& record) { return returning_.remove(record.returning); }
 
  private:
   void keep() override { positions_.keep(), ids_.keep(), claims_.keep(); }
@@ -68,6 +76,10 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
 
   Seen judge(const Record& record, std::optional<std::uint64_t> remembered) const;
   Seen judge_unremembered(const Record& record) const;
+  std::optional<Seen> judge_unasked(const Record& record);
+  std::optional<Seen> judge_returning(const Record& record);
+  std::optional<Seen> judge_claimed(const Record& record) const;
+  bool remembered_for_itself(const Record& record);
   static std::int64_t find_or_make(Writer& writer, const std::string& name);
 
   const std::shared_ptr<Writer> writer_;
@@ -78,6 +90,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   Claims claims_;
   Retention retention_;
   ParkingLot parking_lot_;
+  ReturningMessages returning_;
 
   // Of look_up, kept so that a run costs no allocation.
   std::vector<std::size_t> asked_;  // which record each key is of

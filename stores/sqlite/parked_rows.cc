@@ -37,4 +37,12 @@ std::string parked_id_key(const IdKey& key) {
   return bytes;
 }
 
+IdKey parked_id(std::string_view id_key) {
+  if (id_key.size() != 16) throw std::runtime_error("idem: an id_key that is not 16 bytes long");
+  IdKey key;
+  std::memcpy(&key.high, id_key.data(), 8);
+  std::memcpy(&key.low, id_key.data() + 8, 8);
+  return key;
+}
+
 }  // namespace idem::sqlite

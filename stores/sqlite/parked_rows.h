@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include <idem/store.h>
 
@@ -22,7 +23,8 @@ ParkedMessage read_parked(const Row& row);
 /// Of the column reason. The same.
 ParkReason reason_of(const Row& row, int column);
 
-/// The column id_key.
+/// The column id_key, also of idem_returning: in the byte order of the machine, unlike that of other tables (KeyBytes).
 std::string parked_id_key(const IdKey& key);
+IdKey parked_id(std::string_view id_key);
 
 }  // namespace idem::sqlite

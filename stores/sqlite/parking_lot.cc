@@ -20,7 +20,7 @@ ParkingLot::ParkingLot(Connection& connection, std::int64_t consumer)
                 " FROM idem_parked WHERE consumer = ? AND number > ? ORDER BY number LIMIT ?"),
       dropped_conflict_(connection,
                         "SELECT 1 FROM idem_audit WHERE id_key = ? AND consumer = ? AND fingerprint = ? AND "
-                        "what = 'drop' AND reason = 'id_conflict'") {}
+                        "what IN ('drop', 'redrive') AND reason = 'id_conflict'") {}
 
 void ParkingLot::park(const Record& record, const Conclusion& conclusion) {
   const Message& m = *record.message;

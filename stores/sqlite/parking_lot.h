@@ -22,7 +22,7 @@ class ParkingLot {
   ParkingLot(Connection& connection, std::int64_t consumer);
 
   /// In the caller's transaction. A conflict that is parked already (same id, same content), or was and has been
-  /// dropped by hand, is not parked again.
+  /// dropped or redriven by hand, is not parked again.
   void park(const Record& record, const Conclusion& conclusion);
   std::vector<ParkedMessage> list(std::int64_t after, std::size_t limit);
 

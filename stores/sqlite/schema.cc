@@ -158,9 +158,35 @@ CREATE INDEX idem_parked_in_order ON idem_parked (number, consumer, reason, topi
 CREATE INDEX idem_parked_id ON idem_parked (id_key) WHERE id_key IS NOT NULL;
 )";
 
+constexpr const char* tables_of_version_7 = R"(
+-- Messages that the broker has been told of and that come back by themselves: put off by their handler, or redriven.
+CREATE TABLE idem_returning (
+  number        INTEGER PRIMARY KEY AUTOINCREMENT,
+  consumer      INTEGER NOT NULL,
+  due           INTEGER NOT NULL,  -- by the wall clock
+  topic         TEXT NOT NULL,
+  partition     INTEGER NOT NULL,
+  position      INTEGER NOT NULL,
+  key           BLOB,
+  payload       BLOB,
+  headers       BLOB NOT NULL,
+  timestamp     INTEGER,
+  id            BLOB NOT NULL,
+  id_key        BLOB,
+  why           TEXT NOT NULL,
+  attempts      INTEGER NOT NULL,
+  maybe_called  INTEGER NOT NULL,
+  redrive       INTEGER NOT NULL   -- the generation of the id: 0: put off; n: its n-th redrive
+) STRICT;
+
+CREATE INDEX idem_returning_in_order ON idem_returning (consumer, topic, partition, due, number);
+CREATE INDEX idem_returning_id ON idem_returning (id_key) WHERE id_key IS NOT NULL;
+)";
+
 void add_outbox(Connection& connection) { connection.exec(tables_of_version_2); }
 void add_claims(Connection& connection) { connection.exec(tables_of_version_3); }
 void add_audit(Connection& connection) { connection.exec(tables_of_version_6); }
+void add_returning(Connection& connection) { connection.exec(tables_of_version_7); }
 
 void create(Connection& connection) {
   connection.exec(tables_of_version_1);
@@ -169,7 +195,8 @@ void create(Connection& connection) {
   insert.run(core::hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox, add_audit};
+constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox, add_audit,
+                                        add_returning};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

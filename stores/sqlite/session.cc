@@ -205,10 +205,12 @@ Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusio
       return done(record);
     case Conclusion::Kind::parked:
       return parked(record, conclusion);
+    case Conclusion::Kind::delayed:
+      return delayed(record, conclusion);
     case Conclusion::Kind::skipped:
       break;
   }
-  return join(record);
+  return skipped(record);
 }
 
 /// False: the group before it was lost.
@@ -232,29 +234,54 @@ Joined SqliteSession::put_claim(const Record& record) {
 
 Joined SqliteSession::done(const Record& record) {
   if (ledger_->position_done(record)) return refuse();
+  if (record.returning != 0 && !has_written()) write_in_own_span();
   if (record.id) {
     group_.begin();
     if (!ledger_->remember(record, looked_up_at_)) return refuse();
   }
+  if (record.returning != 0 && !ledger_->end_return(record)) return refuse();
   (void)IDEM_FAILPOINT("store.record");
   return join(record);
 }
 
 Joined SqliteSession::parked(const Record& record, const Conclusion& conclusion) {
   if (ledger_->position_done(record)) return refuse();
-  group_.begin();
-  group_.open_span(this);
-  written_in_ = group_.serial();
+  write_in_own_span();
   const bool conflict = conclusion.reason == ParkReason::id_conflict;
   // A conflict says nothing of the message that has the claim: that one is still to be called.
   const bool of_another = conflict && record.id && ledger_->claimed(*record.id);
   if (record.id && !of_another && !ledger_->remember(record, looked_up_at_) && !conflict)
     return refuse();
+  if (record.returning != 0 && !ledger_->end_return(record)) return refuse();
   ledger_->park(record, conclusion);
   if (!conclusion.publish_to.empty())
     Outbox::insert_into(writer_.outbox(), conclusion.publish_to, OutgoingMessage(conclusion.dead_letter));
   group_.close_span();
   return join(record);
+}
+
+Joined SqliteSession::delayed(const Record& record, const Conclusion& conclusion) {
+  if (ledger_->position_done(record)) return refuse();
+  write_in_own_span();
+  if (record.id && !ledger_->remember(record, looked_up_at_)) return refuse();
+  if (!ledger_->delay(record, conclusion)) return refuse();
+  group_.close_span();
+  return join(record);
+}
+
+// A copy of something done, and if it had come back, it does so no more.
+Joined SqliteSession::skipped(const Record& record) {
+  if (record.returning != 0) {
+    group_.begin();
+    (void)ledger_->end_return(record);
+  }
+  return join(record);
+}
+
+void SqliteSession::write_in_own_span() {
+  group_.begin();
+  group_.open_span(this);
+  written_in_ = group_.serial();
 }
 
 // The id or the position was recorded by another one since look_up: nothing of this one stays.

@@ -60,6 +60,9 @@ class SqliteSession final : public Session {
   Joined put_claim(const Record& record);
   Joined done(const Record& record);
   Joined parked(const Record& record, const Conclusion& conclusion);
+  Joined delayed(const Record& record, const Conclusion& conclusion);
+  Joined skipped(const Record& record);
+  void write_in_own_span();
   Joined join(const Record& record);
   Joined refuse();
 

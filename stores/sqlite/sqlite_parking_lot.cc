@@ -1,182 +1,23 @@
 // SqliteParkingLot: a store's file in the hands of people, while no service has it or beside one.
 #include <idem/parking_lot.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 
-#include "core/siphash.h"
-#include "runtime/failpoint.h"
 #include "sqlite/connection.h"
 #include "sqlite/file.h"
-#include "sqlite/id_lookup.h"
+#include "sqlite/lot_file.h"
 #include "sqlite/owner_lock.h"
-#include "sqlite/parked_choice.h"
-#include "sqlite/parked_rows.h"
 #include "sqlite/reading.h"
 #include "sqlite/schema.h"
-#include "sqlite/values.h"
 
 namespace idem {
 namespace sqlite {
 namespace {
-
-constexpr std::int64_t first_schema_with_audit = 6;
-constexpr std::size_t numbers_of_an_id = 1'000;
-
-/// The file inside of one read transaction, or of one that writes.
-class LotFile {
- public:
-  /// Throws StoreError if it is no store, or one that this version does not know.
-  explicit LotFile(Connection& connection) : connection_(connection), schema_(stored_version(connection)) {
-    if (schema_ == 0) throw StoreError("there is no store of idem's in it: correct the path", false);
-    refuse_newer(schema_);
-    Statement consumers(connection_, "SELECT consumer, name FROM idem_consumer");
-    for (auto rows = consumers.rows(); rows.next();) names_.emplace(rows.integer(0), rows.text(1));
-  }
-
-  std::int64_t schema() const { return schema_; }
-  std::vector<Parked> list(const ParkedFilter& filter, std::size_t limit, Payloads payloads);
-  std::vector<ParkedCount> counts(const ParkedFilter& filter);
-  std::size_t drop(const ParkedFilter& filter, const ByHand& by);
-  RememberedId look_up(const std::string& consumer, std::string_view id);
-
- private:
-  ParkedChoice choice(const ParkedFilter& filter);
-  IdKey key_of_id(std::string_view id) { return core::siphash128(read_identity(connection_).hash_key, id); }
-  std::int64_t consumer_number(const std::string& name) const;
-  std::string consumer_name(std::int64_t number) const;
-  void write_audit(const ParkedChoice& chosen, const ByHand& by);
-  /// Whether a message of the id ended here; its numbers too.
-  bool ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key,
-                  std::vector<std::int64_t>& numbers);
-
-  Connection& connection_;
-  const std::int64_t schema_;
-  std::map<std::int64_t, std::string> names_;
-};
-
-std::int64_t LotFile::consumer_number(const std::string& name) const {
-  std::string known;
-  for (const auto& [number, consumer] : names_) {
-    if (consumer == name) return number;
-    known += (known.empty() ? "" : ", ") + consumer;
-  }
-  throw StoreError("there is no consumer \"" + name + "\" in it" +
-                       (known.empty() ? ", nor any other" : "; there is: " + known),
-                   false);
-}
-
-std::string LotFile::consumer_name(std::int64_t number) const {
-  const auto name = names_.find(number);
-  return name != names_.end() ? name->second : std::to_string(number);
-}
-
-ParkedChoice LotFile::choice(const ParkedFilter& filter) {
-  return ParkedChoice(filter, filter.consumer ? std::optional(consumer_number(*filter.consumer)) : std::nullopt,
-                      filter.id ? std::optional(parked_id_key(key_of_id(*filter.id))) : std::nullopt,
-                      schema_ >= first_schema_with_audit);
-}
-
-std::vector<Parked> LotFile::list(const ParkedFilter& filter, std::size_t limit, Payloads payloads) {
-  const ParkedChoice chosen = choice(filter);
-  const char* columns = payloads == Payloads::included ? parked_columns : parked_columns_without_payload;
-  Statement find(connection_, std::string("SELECT ") + columns +
-                                  ", consumer, length(payload) FROM idem_parked WHERE number IN (SELECT number FROM " +
-                                  chosen.sql() + " ORDER BY number LIMIT ?) ORDER BY number");
-  find.bind(chosen.bind(find, 1), Value(static_cast<std::int64_t>(limit)));
-  std::vector<Parked> messages;
-  for (Statement::Rows rows(find); rows.next();)
-    messages.push_back({consumer_name(rows.integer(13)), read_parked(rows),
-                        rows.is_null(14) ? std::nullopt : std::optional(static_cast<std::size_t>(rows.integer(14)))});
-  return messages;
-}
-
-std::vector<ParkedCount> LotFile::counts(const ParkedFilter& filter) {
-  const ParkedChoice chosen = choice(filter);
-  Statement all(connection_, "SELECT consumer, reason, number FROM " + chosen.sql());
-  chosen.bind(all, 1);
-  std::map<std::pair<std::int64_t, ParkReason>, ParkedCount> counts;
-  for (Statement::Rows rows(all); rows.next();) {
-    ParkedCount& count = counts[{rows.integer(0), reason_of(rows, 1)}];
-    ++count.messages;
-    count.last_number = std::max(count.last_number, rows.integer(2));
-  }
-  std::vector<ParkedCount> answer;
-  for (const auto& [of, count] : counts)
-    answer.push_back({consumer_name(of.first), of.second, count.messages, count.last_number});
-  return answer;
-}
-
-void LotFile::write_audit(const ParkedChoice& chosen, const ByHand& by) {
-  Statement insert(connection_,
-                   "INSERT INTO idem_audit (at, who, why, what, consumer, parked, reason, topic, partition, position, "
-                   "id, id_key, fingerprint) SELECT ?, ?, ?, 'drop', consumer, number, reason, topic, partition, "
-                   "position, id, id_key, fingerprint FROM idem_parked WHERE number IN (SELECT number FROM " +
-                       chosen.sql() + ") ORDER BY number");
-  insert.bind(1, milliseconds(now()));
-  insert.bind(2, std::string_view(by.who));
-  insert.bind(3, std::string_view(by.why));
-  chosen.bind(insert, 4);
-  insert.run_bound();
-}
-
-std::size_t LotFile::drop(const ParkedFilter& filter, const ByHand& by) {
-  const ParkedChoice chosen = choice(filter);
-  write_audit(chosen, by);
-  if (IDEM_FAILPOINT("parked.drop")) throw StoreError("failpoint parked.drop", true);
-  Statement erase(connection_,
-                  "DELETE FROM idem_parked WHERE number IN (SELECT number FROM " + chosen.sql() + ")");
-  chosen.bind(erase, 1);
-  erase.run_bound();
-  return static_cast<std::size_t>(connection_.changes());
-}
-
-bool LotFile::ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key,
-                         std::vector<std::int64_t>& numbers) {
-  bool ended = false;
-  for (auto rows = numbers_and_reasons.rows(Blob{id_key}, consumer); rows.next();) {
-    if (numbers.size() < numbers_of_an_id) numbers.push_back(rows.integer(0));
-    ended = ended || park_reason(rows.text(1)) != ParkReason::id_conflict;
-  }
-  return ended;
-}
-
-RememberedId LotFile::look_up(const std::string& consumer, std::string_view id) {
-  if (schema_ < first_schema_with_runs)
-    throw StoreError("its ids are kept as an older idem did (schema " + std::to_string(schema_) +
-                         "): they can be asked for when a service of this version has opened it",
-                     false);
-  const std::int64_t number = consumer_number(consumer);
-  const IdKey key = key_of_id(id);
-  const std::string id_key = parked_id_key(key);
-  RememberedId answer;
-  Statement parked(connection_,
-                   "SELECT number, reason FROM idem_parked WHERE id_key = ? AND consumer = ? ORDER BY number DESC");
-  bool ended = ended_here(parked, number, id_key, answer.parked);
-  if (schema_ >= first_schema_with_audit) {
-    Statement dropped(connection_,
-                      "SELECT parked, reason FROM idem_audit WHERE id_key = ? AND consumer = ? AND what = 'drop' "
-                      "ORDER BY number DESC");
-    ended = ended_here(dropped, number, id_key, answer.dropped) || ended;
-  }
-  if (const auto found = find_remembering(connection_, number, key)) {
-    answer.state = ended ? RememberedId::State::parked : RememberedId::State::done;
-    answer.generation = found->generation;
-    answer.from = found->from;
-    answer.to = found->to;
-  } else if (is_claimed(connection_, number, key)) {
-    answer.state = RememberedId::State::claimed;
-  }
-  Statement horizon(connection_, "SELECT max(bound) FROM idem_horizon WHERE consumer = ?");
-  if (auto rows = horizon.rows(number); rows.next()) answer.forgotten_until = maybe_time_of(rows, 0);
-  return answer;
-}
 
 /// Throws StoreError if there is no file. SQLite would only say that it cannot open it.
 void require_file(const std::string& path) {
@@ -210,14 +51,6 @@ void read(const std::string& path, const std::function<void(LotFile&)>& work) {
   });
 }
 
-void write(const std::string& path, const std::function<void(LotFile&)>& work) {
-  Connection connection({.path = path, .cache_bytes = 2 << 20});
-  connection.exec("BEGIN IMMEDIATE");
-  LotFile file(connection);
-  work(file);
-  connection.exec("COMMIT");
-}
-
 OwnerLock own(const std::string& path) {
   try {
     return OwnerLock(path, std::chrono::milliseconds(0));
@@ -236,7 +69,22 @@ void require_present_schema(std::int64_t schema) {
                      false);
 }
 
+void change(const std::string& path, const std::function<void(LotFile&)>& work) {
+  require_file(path);
+  const OwnerLock lock = own(path);
+  // Looked at first: to open a file as its owner changes it, even one that is no store.
+  read(path, [](LotFile& file) { require_present_schema(file.schema()); });
+  naming("cannot change", path, [&] {
+    Connection connection({.path = path, .cache_bytes = 2 << 20});
+    connection.exec("BEGIN IMMEDIATE");
+    LotFile file(connection);
+    work(file);
+    connection.exec("COMMIT");
+  });
+}
+
 }  // namespace
+
 }  // namespace sqlite
 
 std::string_view to_string(RememberedId::State state) {
@@ -245,6 +93,7 @@ std::string_view to_string(RememberedId::State state) {
     case RememberedId::State::done: return "done";
     case RememberedId::State::parked: return "parked";
     case RememberedId::State::claimed: return "claimed";
+    case RememberedId::State::returning: return "returning";
   }
   return "unknown";
 }
@@ -271,17 +120,18 @@ std::vector<ParkedCount> SqliteParkingLot::counts(const ParkedFilter& filter) {
 }
 
 std::size_t SqliteParkingLot::drop(const ParkedFilter& filter, const ByHand& by) {
-  if (filter == ParkedFilter{}) throw std::invalid_argument("ParkingLot::drop: the filter says nothing");
-  if (by.who.empty()) throw std::invalid_argument("ParkingLot::drop: ByHand::who is required");
-  sqlite::require_file(path_);
-  const sqlite::OwnerLock lock = sqlite::own(path_);
-  // Looked at first: to open a file as its owner changes it, even one that is no store.
-  sqlite::read(path_, [](sqlite::LotFile& file) { sqlite::require_present_schema(file.schema()); });
+  sqlite::require_meant("ParkingLot::drop", filter, by);
   std::size_t dropped = 0;
-  sqlite::naming("cannot change", path_, [&] {
-    sqlite::write(path_, [&](sqlite::LotFile& file) { dropped = file.drop(filter, by); });
-  });
+  sqlite::change(path_, [&](sqlite::LotFile& file) { dropped = file.drop(filter, by); });
   return dropped;
+}
+
+Redriven SqliteParkingLot::redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options) {
+  sqlite::require_meant("ParkingLot::redrive", filter, by);
+  sqlite::require_valid(options);
+  Redriven redriven;
+  sqlite::change(path_, [&](sqlite::LotFile& file) { redriven = file.redrive(filter, by, options); });
+  return redriven;
 }
 
 RememberedId SqliteParkingLot::look_up(const std::string& consumer, std::string_view id) {

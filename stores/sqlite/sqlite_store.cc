@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sqlite/ledger.h"
+#include "sqlite/lot_file.h"
 #include "sqlite/session.h"
 #include "sqlite/writer.h"
 
@@ -59,7 +60,7 @@ SqliteStore::~SqliteStore() = default;
 
 StoreTraits SqliteStore::traits() const {
   return {.id = impl_->writer->database().identity().id, .name = impl_->name, .shared = false, .durable = true,
-          .claims = true};
+          .claims = true, .delays = true};
 }
 
 std::shared_ptr<Ledger> SqliteStore::ledger(const LedgerOptions& options) {
@@ -101,6 +102,19 @@ void SqliteStore::transact(const std::function<void(Transaction&)>& fn) {
     ApplicationTransaction tx(writer);
     fn(tx);
   });
+}
+
+Redriven SqliteStore::redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options) {
+  sqlite::require_meant("SqliteStore::redrive", filter, by);
+  sqlite::require_valid(options);
+  sqlite::Writer& writer = *impl_->writer;
+  if (sqlite::inside_handler_of(writer)) throw TransactionError("redrive() inside a handler of the same store");
+  sqlite::Writer::Hold hold(writer);
+  writer.commit();  // what was just parked is among them
+  Redriven redriven;
+  writer.run_alone([&] { redriven = sqlite::LotFile(writer.connection()).redrive(filter, by, options); });
+  writer.note_redriven();
+  return redriven;
 }
 
 }  // namespace idem

@@ -1,6 +1,8 @@
 // The one writer of the file: everything sessions share. Who works with it holds the write turn (Hold).
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -68,6 +70,10 @@ class Writer {
   /// A handler kept everybody else waiting. Logged once a minute at most.
   void warn_of_long_turn(Group::Clock::duration held, const Message& message);
 
+  /// Messages have been put among those that come back by somebody else than a session. The count is for any thread.
+  void note_redriven() { redriven_.fetch_add(1, std::memory_order_release); }
+  std::uint64_t redriven() const { return redriven_.load(std::memory_order_acquire); }
+
   /// Work on the tables in a transaction of its own. Throws StoreError.
   void run_alone(const std::function<void()>& work);
 
@@ -85,6 +91,7 @@ class Writer {
   Settlements settlements_;
   Group group_;
   int busy_sessions_ = 0;
+  std::atomic<std::uint64_t> redriven_{0};
   std::optional<Group::Clock::time_point> warned_;
   std::unique_ptr<Outbox> outbox_;
   std::optional<Committer> committer_;  // last: its thread uses all of the above

@@ -349,6 +349,46 @@ TEST_F(Parks, drop_killed_under_way_leaves_all_and_no_audit) {
   EXPECT_EQ(sql("SELECT count(*) FROM idem_audit"), "0\n");
 }
 
+TEST_F(Parks, redrive_puts_back_to_work_what_was_chosen_and_says_who) {
+  park_four();
+  EXPECT_TRUE(says(parked({"--topic", "payments", "--dry-run"}, "redrive"),
+                   "would redrive 2 messages (1 dead_letter, 1 undecidable); nothing was changed"));
+  EXPECT_EQ(lies_there(), "1,2,3,4\n");
+  const Ended ended = parked({"--topic", "payments", "--yes", "--who", "alice", "--reason-why", "the bank is back"}, "redrive");
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.output, "redriven 2 messages; the service handles them again when it starts\n");
+  EXPECT_EQ(lies_there(), "2,4\n");
+  EXPECT_EQ(sql("SELECT who, why, what, parked FROM idem_audit"),
+            "alice|the bank is back|redrive|1\nalice|the bank is back|redrive|3\n");
+  EXPECT_EQ(sql("SELECT id, attempts FROM idem_returning"), "a|0\nc|0\n");
+  const Ended shown = idem({"ids", "show", path(), "--consumer", "consumer", "a"});
+  EXPECT_TRUE(says(shown, "state       returning")) << shown.output;
+  EXPECT_TRUE(says(shown, "redriven as 1")) << shown.output;
+  EXPECT_EQ(parked({"--topic", "payments", "--yes"}, "redrive").code, 2) << "nothing is left";
+  EXPECT_EQ(parked({"--topic", "refunds", "--yes", "--json"}, "redrive").output, "{\"redriven\":2}\n");
+}
+
+TEST_F(Parks, a_bulk_redrive_shows_how_far_it_is_and_goes_on_where_it_was_killed) {
+  at_rest();
+  sql("INSERT INTO idem_parked (consumer, topic, partition, position, headers, id, fingerprint, reason, why, attempts, "
+      "parked_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+      "SELECT 1, 'payments', 0, i, x'', CAST('id' || i AS BLOB), 0, 'dead_letter', '', 1, 1 FROM n");
+  const std::vector<std::string> command{IDEM_PROGRAM, "parked", "redrive", path(), "--topic", "payments", "--yes",
+                                         "--per-second", "100"};
+  const Finished killed = test::run(command, {.environment = {{"IDEM_FAILPOINT", "parked.redrive:kill@1700"}}});
+  EXPECT_EQ(killed.status.signal, 9);
+  EXPECT_NE(killed.output.find("redriven 1000 of 2500"), std::string::npos) << killed.output;
+  EXPECT_EQ(sql("SELECT count(*) FROM idem_parked"), "1500\n");
+  EXPECT_EQ(sql("SELECT count(*) FROM idem_returning"), "1000\n");
+  const Finished again = test::run(command);
+  EXPECT_TRUE(again.status.ok()) << again.output;
+  EXPECT_NE(again.output.find("redriven 1000 of 1500\n"), std::string::npos) << again.output;
+  EXPECT_NE(again.output.find("redriven 1500 messages; "), std::string::npos) << again.output;
+  EXPECT_EQ(sql("SELECT count(*), count(DISTINCT id) FROM idem_returning"), "2500|2500\n");
+  EXPECT_EQ(sql("SELECT count(*), count(DISTINCT parked) FROM idem_audit"), "2500|2500\n");
+  EXPECT_EQ(sql("SELECT max(due) - min(due) FROM idem_returning WHERE number > 1000"), "14990\n") << "100 in a second";
+}
+
 TEST_F(Parks, beside_a_running_service_is_looked_at_and_not_dropped) {
   park({.id = "a"});
   session_->yield();
@@ -405,6 +445,10 @@ TEST_F(Parks, exit_codes_and_one_clear_line) {
       {3, {"parked", "list", path(), "--older-than", "3 days"}, "write 3d, 12h, 90m or 45s"},
       {3, {"parked", "list", path(), "--id", "!", "--base64"}, "is no base64"},
       {3, {"parked", "drop", path(), "--yes"}, "a NUMBER, or a filter"},
+      {3, {"parked", "redrive", path(), "--yes"}, "a NUMBER, or a filter"},
+      {3, {"parked", "redrive", path(), "1"}, "add --yes, or --dry-run"},
+      {2, {"parked", "redrive", path(), "99", "--yes"}, "there is no parked message 99"},
+      {1, {"parked", "redrive", missing, "1", "--yes"}, "there is no file " + missing},
   };
   const auto before = contents(path());
   for (const Case& c : cases) {
@@ -425,6 +469,7 @@ TEST_F(Parks, exit_codes_and_one_clear_line) {
                                              {"parked", "list", path(), "--limit", "0"},
                                              {"parked", "list", path(), "--topic", ""},
                                              {"parked", "drop", path(), "--reason", "no_id", "--topic", "", "--yes"},
+                                             {"parked", "redrive", path(), "1", "--per-second", "0", "--yes"},
                                              {"ids", "show", path(), "a"},
                                              {"ids", "show", path(), "--consumer", "consumer"}})
     EXPECT_EQ(idem(arguments).code, 3);
@@ -434,7 +479,7 @@ TEST_F(Parks, exit_codes_and_one_clear_line) {
 
 TEST_F(Parks, files_of_other_schemas) {
   park_four();
-  sql("DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
+  sql("DROP TABLE idem_returning; DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
       "UPDATE idem_store SET schema_version = 5");
   const auto before = contents(path());
   EXPECT_EQ(numbers({"--reason", "dead_letter"}), (Numbers{1, 4}));
@@ -450,7 +495,8 @@ TEST_F(Parks, files_of_other_schemas) {
 
 TEST_F(Parks, help_says_what_must_be_known) {
   EXPECT_TRUE(says(idem({"parked", "drop", "--help"}), "Dropping forgets no id"));
-  for (const char* command : {"list", "show", "drop", "export"}) {
+  EXPECT_TRUE(says(idem({"parked", "redrive", "--help"}), "not taken for duplicates"));
+  for (const char* command : {"list", "show", "redrive", "drop", "export"}) {
     const Ended help = idem({"parked", command, "--help"});
     EXPECT_EQ(help.code, 0);
     EXPECT_TRUE(says(help, "2 nothing matched; 3 usage")) << help.output;

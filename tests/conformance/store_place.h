@@ -118,6 +118,38 @@ class StoreSuite : public testing::TestWithParam<StoreFactory> {
     ASSERT_TRUE(settled_as(i.record.token, true));
   }
 
+  // Of messages that come back (store_delay_rules.h).
+  static Timestamp at(int minute) { return Timestamp(std::chrono::minutes(minute)); }
+  static Conclusion until(int minute) {
+    Conclusion conclusion;
+    conclusion.kind = Conclusion::Kind::delayed;
+    conclusion.why = "not yet";
+    conclusion.attempts = 2;
+    conclusion.due = at(minute);
+    return conclusion;
+  }
+  void finish(const Item& i, const Conclusion& conclusion) {
+    ASSERT_EQ(session_->finish(i.record, conclusion), Joined::joined);
+    session_->yield();
+    ASSERT_TRUE(settled_as(i.record.token, true));
+  }
+  void delay(const Item& i, int minute) {
+    ASSERT_EQ(look_up(i), Seen::fresh);
+    finish(i, until(minute));
+  }
+  static bool nobody(std::int64_t) { return false; }
+  Ledger::Returning all_due_at(int minute, std::size_t limit = 100) {
+    return ledger_->returning({"topic", 0}, at(minute), limit, nobody);
+  }
+  std::vector<ReturningMessage> due_at(int minute) { return all_due_at(minute).messages; }
+  /// What the runtime makes of a message that has come back.
+  Item& returned(const ReturningMessage& m) {
+    Item& made = items_.emplace_back(m.partition.topic, m.offset, m.id);
+    made.record.returning = m.number;
+    return made;
+  }
+  Item& returned_at(int minute) { return returned(due_at(minute).at(0)); }
+
   bool settled_as(std::uint64_t token, bool durable) { return settled_as(settled_, token, durable); }
   static bool settled_as(Settled& settled, std::uint64_t token, bool durable) {
     for (std::size_t n = 0;;) {

@@ -4,6 +4,7 @@
 //     INSTANTIATE_TEST_SUITE_P(MyStore, StoreSuite, testing::Values(StoreFactory{"mine", make}), factory_name);
 #pragma once
 
+#include "store_delay_rules.h"
 #include "store_ledger_rules.h"
 #include "store_place.h"
 #include "store_session_rules.h"

@@ -95,7 +95,7 @@ class CoreTest : public ::testing::Test {
 
   void expect_balanced_books() {
     const Counters c = core().counters();
-    EXPECT_EQ(c.received, c.done + c.duplicates + c.parked + c.in_flight + c.abandoned);
+    EXPECT_EQ(c.received + c.returned, c.done + c.duplicates + c.parked + c.delayed + c.in_flight + c.abandoned);
   }
 
   using Offsets = std::vector<std::int64_t>;

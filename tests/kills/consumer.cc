@@ -154,7 +154,7 @@ idem::RuntimeOptions runtime_options(const Arguments& arguments) {
 }
 
 bool balanced(const idem::Counters& c) {
-  return c.received == c.done + c.duplicates + c.parked + c.in_flight + c.abandoned;
+  return c.received + c.returned == c.done + c.duplicates + c.parked + c.delayed + c.in_flight + c.abandoned;
 }
 
 // An injected error may hit this transaction, too: worth trying again, as the store says.

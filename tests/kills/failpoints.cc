@@ -10,6 +10,7 @@ constexpr Failpoint all[] = {
     {"store.migrate", Reached::first_start},
     {"source.polled"},
     {"io.received"},
+    {"io.returned", Reached::put_off},
     {"io.dispatched"},
     {"worker.dequeued"},
     {"worker.looked_up"},
@@ -21,6 +22,7 @@ constexpr Failpoint all[] = {
     {"worker.handler_return"},
     {"store.record"},
     {"store.park"},
+    {"store.delay", Reached::put_off},
     {"store.released"},
     {"store.span_undone"},
     {"store.tail"},
@@ -52,6 +54,8 @@ constexpr Failpoint all[] = {
     {"io.revoke_committed", Reached::leaving},
     {"source.revoke_end", Reached::leaving},
     {"parked.drop", Reached::by_hand},
+    {"parked.returning", Reached::by_hand},
+    {"parked.redrive", Reached::by_hand},
 };
 
 }  // namespace

@@ -58,7 +58,7 @@ inline void wait_until(const std::function<bool()>& condition) {
 }
 
 inline void expect_balanced(const Counters& c) {
-  EXPECT_EQ(c.received, c.done + c.duplicates + c.parked + c.in_flight + c.abandoned);
+  EXPECT_EQ(c.received + c.returned, c.done + c.duplicates + c.parked + c.delayed + c.in_flight + c.abandoned);
 }
 
 }  // namespace idem::test

@@ -44,6 +44,7 @@ TEST(Options, AreRefusedByName) {
   expect_refused([](auto& o) { o.rate_limit.messages_per_second = std::nan(""); }, "rate_limit.messages_per_second");
   expect_refused([](auto& o) { o.rate_limit.burst = 0; }, "rate_limit.burst");
   expect_refused([](auto& o) { o.rate_limit.burst = 1'000'001; }, "rate_limit.burst");
+  expect_refused([](auto& o) { o.retry.long_delay = -1ms; }, "retry.long_delay");
   expect_refused([](auto& o) { o.budget.messages = 0; }, "budget.messages");
   expect_refused([](auto& o) { o.budget.bytes = 0; }, "budget.bytes");
   expect_refused([](auto& o) { o.handler_deadline = -1ms; }, "handler_deadline");

@@ -35,6 +35,7 @@ struct Sent {
 struct Place {
   int partition = 0;
   std::int64_t offset = 0;
+  friend bool operator==(const Place&, const Place&) = default;
 };
 constexpr std::string_view place_header = "place";
 Place place_of(const Message& message);

@@ -41,6 +41,13 @@ bool Checker::is_parked(const Sent& sent) const {
   });
 }
 
+bool Checker::is_returning(const Sent& sent) const {
+  const auto& returning = store_->durable.returning;
+  return std::any_of(returning.begin(), returning.end(), [&](const Durable::Returning& r) {
+    return r.place == Place{sent.partition, sent.offset};
+  });
+}
+
 bool Checker::has_effect(const Sent& sent) const {
   if (history_.scenario.external) return outside_->has_effect(sent.partition, sent.offset);
   const auto& effects = store_->durable.effects;
@@ -51,6 +58,7 @@ bool Checker::has_effect(const Sent& sent) const {
 
 Checker::End Checker::end_of(const Sent& sent) const {
   if (is_parked(sent)) return End::parked;
+  if (is_returning(sent)) return End::returning;
   if (!history_.scenario.external && has_effect(sent)) return End::effect;  // it came with its record
   if (history_.scenario.by_position || sent.id == Sent::none) return End::none;
   const Durable::Id* id = store_->durable.find(key_of(sent.id));
@@ -121,7 +129,7 @@ void Checker::check_records_of_calls() const {
     for (int number = 0; number < history_.scenario.partitions && !ended; ++number)
       for (const Sent& sent : broker_->partition(number).messages)
         ended |= sent.id != Sent::none && key_of(sent.id) == id.key &&
-                 (outside_->executed(id_text(sent.id)) || is_parked(sent));
+                 (outside_->executed(id_text(sent.id)) || is_parked(sent) || is_returning(sent));
     if (!ended) history_.violate("X3", "a call is recorded that was never made");
   }
 }
@@ -146,10 +154,13 @@ void Checker::check_store() {
       history_.violate("I3", "an effect without a finished position");
     for (std::size_t j = 0; j < i; ++j) {
       const Sent& earlier = sent_of(durable.effects[j]);
-      const bool one_message = history_.scenario.by_position ? &earlier == &sent : earlier.id == sent.id;
+      const Place place{sent.partition, sent.offset}, earlier_place{earlier.partition, earlier.offset};
+      const bool asked_for = durable.conflict_was_redriven(place) || durable.conflict_was_redriven(earlier_place);
+      const bool one_message = history_.scenario.by_position || asked_for ? &earlier == &sent : earlier.id == sent.id;
       if (one_message)
         history_.violate("I2", "two effects of one id");
-      else if (same_lane(earlier, sent) && earlier.offset > sent.offset)
+      else if (same_lane(earlier, sent) && earlier.offset > sent.offset && !store_->out_of_order(place) &&
+               !store_->out_of_order(earlier_place))
         history_.violate("I6", "effects of one lane are out of order");
     }
   }
@@ -176,6 +187,7 @@ void Checker::check_end() {
     for (const Sent& sent : partition.messages) {
       const End end = end_of(sent);
       if (end == End::none) history_.violate("I1", "a message is lost");
+      if (end == End::returning) history_.violate("I1", "a message does not come back");
       if (end == End::parked && has_effect(sent) && !history_.scenario.external)
         history_.violate("I1", "a message has an effect and is parked");
     }

@@ -32,10 +32,11 @@ class Checker final : public Observer {
   void check_end();
 
  private:
-  enum class End { none, effect, parked, duplicate };
+  enum class End { none, effect, parked, returning, duplicate };
   End end_of(const Sent& sent) const;
   bool has_effect(const Sent& sent) const;
   bool is_parked(const Sent& sent) const;
+  bool is_returning(const Sent& sent) const;
   const Sent& sent_of(const Effect& effect) const;
   /// Another message was sent under its id with other content.
   bool has_rival(const Sent& sent) const;

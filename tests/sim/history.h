@@ -54,6 +54,11 @@ namespace idem::sim {
   X(call_repeated, "a call repeated, and said so")                           \
   X(call_resolved, "an earlier call found to have taken effect")             \
   X(crash_claimed, "crash with a claim that is not concluded")               \
+  X(delayed, "a long delay durable")                                         \
+  X(delayed_again, "a long delay after one")                                 \
+  X(redriven, "redriven from the parking lot")                               \
+  X(returned, "a message come back")                                         \
+  X(crash_returning, "crash with messages that are to come back")            \
   X(crash_idle, "crash with nothing in flight")                              \
   X(crash_received, "crash with messages received")                          \
   X(crash_looked_up, "crash with ids looked up")                             \

@@ -30,6 +30,11 @@ bool SimLedger::group_finishes(std::uint32_t partition, std::int64_t offset) con
   });
 }
 
+bool SimLedger::group_ends(std::int64_t returning) const {
+  return std::any_of(group_.begin(), group_.end(),
+                     [&](const Joiner& j) { return returning != 0 && j.returning == returning && !j.is_claim; });
+}
+
 bool SimLedger::scope_has(const IdKey& id, const SimSession* except) const {
   return std::any_of(sessions_.begin(), sessions_.end(),
                      [&](const SimSession* s) { return s != except && s->scope() && s->scope()->id == id; });
@@ -106,22 +111,30 @@ void SimLedger::decide() {
     const bool applied = history_.choices.pick(2) == 1;
     history_.trace("node %d    COMMIT unknown, in fact %s", node_, applied ? "applied" : "not applied");
     history_.saw(applied ? Saw::unknown_applied : Saw::unknown_not_applied);
-    if (applied) store_.apply(group_, number_);
+    if (applied) apply();
     stage_ = applied ? Stage::unknown_applied : Stage::unknown_not_applied;
   } else if (mutated(StoreMutant::record_outside)) {
     store_.apply_effects(group_);
     stage_ = Stage::half_applied;
   } else {
     history_.trace("node %d    COMMIT is durable", node_);
-    store_.apply(group_, number_);
+    apply();
     stage_ = Stage::applied;
   }
+}
+
+void SimLedger::apply() {
+  const std::uint64_t before = store_.began_to_return;
+  store_.apply(group_, number_);
+  own_delays_ += store_.began_to_return - before;
 }
 
 bool SimLedger::breaks_unique_rule() const {
   if (mutated(StoreMutant::check_then_insert)) return false;
   return std::any_of(group_.begin(), group_.end(), [&](const Joiner& j) {
-    if (j.is_claim) return store_.durable.find(*j.id) != nullptr || store_.durable.find_claim(*j.id) != nullptr;
+    if (j.returning != 0 && j.kind != Conclusion::Kind::skipped && !store_.durable.find_returning(j.returning)) return true;
+    if (j.is_claim)
+      return (j.returning == 0 && store_.durable.find(*j.id) != nullptr) || store_.durable.find_claim(*j.id) != nullptr;
     if (j.remember) return store_.durable.find(*j.id) != nullptr;
     return j.positioned && j.kind == Conclusion::Kind::parked && store_.durable.progress[j.partition].contains(j.to - 1);
   });
@@ -190,6 +203,28 @@ void SimLedger::skip(std::uint32_t slot, std::int64_t from, std::int64_t to, std
   joiner.from = from;
   joiner.to = to;
   join(std::move(joiner));
+}
+
+Ledger::Returning SimLedger::returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                                       const std::function<bool(std::int64_t)>& in_hand) {
+  if (committing()) throw StoreError("the write turn is taken", /*transient=*/true);
+  check_usable();
+  std::vector<const Durable::Returning*> in_order;
+  for (const Durable::Returning& r : store_.durable.returning)
+    if (r.message.partition == partition && !in_hand(r.message.number)) in_order.push_back(&r);
+  std::stable_sort(in_order.begin(), in_order.end(),
+                   [](const auto* a, const auto* b) { return a->message.due < b->message.due; });
+  Returning answer;
+  for (const Durable::Returning* r : in_order) {
+    if (r->message.due > now || answer.messages.size() == limit) {
+      answer.next_due = r->message.due;
+      break;
+    }
+    history_.trace("node %d    takes %d@%d back", node_, r->place.partition, static_cast<int>(r->place.offset));
+    history_.saw(Saw::returned);
+    answer.messages.push_back(r->message);
+  }
+  return answer;
 }
 
 std::unique_ptr<Session> SimLedger::session(SettleListener& listener) {

@@ -31,6 +31,8 @@ class SimLedger final : public Ledger {
   bool group_has(const IdKey& id) const;
   bool group_claims(const IdKey& id) const;
   bool group_finishes(std::uint32_t partition, std::int64_t offset) const;
+  /// What has come back under that number ends in the open group.
+  bool group_ends(std::int64_t returning) const;
   bool scope_has(const IdKey& id, const SimSession* except) const;
   bool any_scope() const;
   bool applied() const { return stage_ == Stage::applied || stage_ == Stage::unknown_applied; }
@@ -53,6 +55,9 @@ class SimLedger final : public Ledger {
   void advance(Timestamp) override {}
   Timestamp stream_time() const override { return {}; }
   std::vector<ParkedMessage> parked(std::int64_t, std::size_t) override { return {}; }
+  Returning returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                      const std::function<bool(std::int64_t)>& in_hand) override;
+  std::uint64_t returning_changes() const override { return store_.began_to_return - own_delays_; }
 
  private:
   friend class SimSession;
@@ -61,6 +66,7 @@ class SimLedger final : public Ledger {
   void check_usable();
   void join(Joiner joiner);
   void close();
+  void apply();
   void settle(bool durable);
   void report(const std::vector<Joiner>& group, bool durable);
   void count(const std::vector<Joiner>& group);
@@ -78,6 +84,7 @@ class SimLedger final : public Ledger {
   std::uint64_t number_ = 0;  ///< of the group being committed
   std::uint64_t lost_groups_ = 0;
   std::uint64_t given_up_ = 0, successes_ = 0;
+  std::uint64_t own_delays_ = 0;
   bool settled_early_ = false;  ///< by a mutant
   std::vector<SimSession*> sessions_;
 };
@@ -107,9 +114,12 @@ class SimSession final : public Session, public Transaction {
   void end_scope();
   Seen seen(const Record& record) const;
   bool position_done(const Record& record) const;
+  /// What has come back and has not ended; nullptr: it has.
+  const Durable::Returning* returning(const Record& record) const;
+  bool remembered_for_itself(const Record& record) const;
   bool taken(const Record& record, const Conclusion& conclusion);
   Seen claim_seen(const Record& record) const;
-  bool locked_elsewhere(const IdKey& id) const;
+  bool locked_elsewhere(const Record& record) const;
   bool loses_group();
   bool take_back();
 

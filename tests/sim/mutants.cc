@@ -65,6 +65,13 @@ constexpr Named mutants[] = {
     {"call: a key for each attempt", Mutant::key_of_attempt, StoreMutant::none, false, true},
     {"store: a conflict ends the claim", Mutant::none, StoreMutant::conflict_ends_claim, false, true},
     {"store: a claim that is not kept", Mutant::none, StoreMutant::claim_not_kept, false, true},
+    {"long delay: finished before it is durable", Mutant::delayed_before_durable},
+    {"long delay: passes a lane that is to wait", Mutant::delayed_passes_lane},
+    {"redriven, and taken for a copy", Mutant::returns_as_copy},
+    {"store: what came back and ended comes back again", Mutant::none, StoreMutant::end_of_return_not_kept},
+    {"store: redriven, and redriven again", Mutant::none, StoreMutant::redriven_stays_parked},
+    {"queue: long delay finished before it is durable", Mutant::delayed_before_durable, StoreMutant::none, true},
+    {"call: redriven, and taken for a copy", Mutant::returns_as_copy, StoreMutant::none, false, true},
     {"call, queue: claimed is done", Mutant::claim_is_done, StoreMutant::none, true, true},
 };
 

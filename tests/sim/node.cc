@@ -23,12 +23,18 @@ Outcome SimHandler::handle(const Message& message, Transaction& tx) {
   if (history_.outage) return retry("down");
   if (history_.fault(Fault::handler_retry, 4)) {
     if (source_.position(place.partition) > place.offset + 1) history_.saw(Saw::retry_holds_lane);
-    return history_.choices.detail(3) == 1 ? retry_after(20ms, "later") : retry("again");
+    return history_.choices.detail(2) == 1 ? retry_after(20ms, "later") : retry("again");
   }
   return done();
 }
 
 namespace {
+
+runtime::LongDelays long_delays(History& history, const RuntimeOptions& options) {
+  runtime::LongDelays delays{{}, options.retry.long_delay, options.retry.on_long_delay, options.ordering};
+  if (history.scenario.keeps_delays) delays.wall = [&history] { return history.clock.wall(); };
+  return delays;
+}
 
 std::unique_ptr<SimReader> make_reader(History& history, Broker& broker, int node) {
   if (history.scenario.queue) return std::make_unique<QueueSource>(history, broker, node);
@@ -71,7 +77,7 @@ Node::Node(History& history, Broker& broker, SimStore& store, Outside& outside, 
       options_(options),
       traits_(std::move(traits)),
       policy_{options.retry.attempts, options.on_conflict, options.on_undecidable, "", options.consumer,
-              options.claims, options.on_unresolved},
+              options.claims, options.on_unresolved, nullptr, nullptr, long_delays(history, options)},
       number_(number) {}
 
 void Node::start() {
@@ -120,7 +126,7 @@ void Node::leave() {
 
 void Node::check_books() {
   const Counters c = parts_->pipeline.counters();
-  if (c.received != c.done + c.duplicates + c.parked + c.in_flight + c.abandoned)
+  if (c.received + c.returned != c.done + c.duplicates + c.parked + c.delayed + c.in_flight + c.abandoned)
     history_.violate("I9", "the books do not balance");
   if (c.in_flight > options_.budget.messages) history_.violate("I8", "more in flight than the budget");
   if (c.in_flight == options_.budget.messages) history_.saw(Saw::budget_full);
@@ -162,6 +168,7 @@ void Node::note_crash() {
   const bool in_flight = parts_->pipeline.core().counters().in_flight > 0;
   history_.saw(in_flight ? Saw::crash_received : Saw::crash_idle);
   if (!store_.durable.claims.empty()) history_.saw(Saw::crash_claimed);
+  if (!store_.durable.returning.empty()) history_.saw(Saw::crash_returning);
   if (executor().anything_looked_up()) history_.saw(Saw::crash_looked_up);
   if (ledger().any_scope()) history_.saw(Saw::crash_in_scope);
   if (ledger().committing())

@@ -10,12 +10,14 @@
 
 #include "sim/broker.h"
 #include "sim/history.h"
+#include "sim/store.h"
 
 namespace idem::sim {
 
 class Outside {
  public:
-  Outside(History& history, const Broker& broker) : history_(history), broker_(broker) {}
+  Outside(History& history, const Broker& broker, const SimStore& store)
+      : history_(history), broker_(broker), store_(store) {}
 
   void call(const Message& message, const Attempt& attempt);
   /// Of the last call.
@@ -36,6 +38,7 @@ class Outside {
 
   History& history_;
   const Broker& broker_;
+  const SimStore& store_;
   std::vector<Call> calls_;
   std::vector<std::string> excused_;
 };

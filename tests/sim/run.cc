@@ -138,7 +138,8 @@ const char* name_of(Fault fault) {
                                           "gap",
                                           "hand_back",
                                           "restore",
-                                          "outage"};
+                                          "outage",
+                                          "redrive"};
   static_assert(std::size(names) == static_cast<std::size_t>(Fault::count));
   return names[static_cast<std::size_t>(fault)];
 }

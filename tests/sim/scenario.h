@@ -43,6 +43,7 @@ enum class Fault : std::uint8_t {
   hand_back,  ///< a queue only: a delivery goes back to it while its message is under way
   restore,  ///< the store is put back to an earlier state while its node is down
   outage,   ///< what all handlers need is down for a while
+  redrive,  ///< no fault: a person puts a parked message back to work
   count,
 };
 
@@ -69,6 +70,8 @@ struct Scenario {
   bool waits_for_others =
       false;  ///< an id in another node's open group: busy at once, or found out at the commit
   std::size_t longest_span = 1;  ///< records that the store can only undo together
+  bool keeps_delays = false;     ///< the store does
+  OnLongDelay on_long_delay = OnLongDelay::wait;
   std::uint32_t faults = 0;
 
   bool has(Fault fault) const { return faults >> static_cast<int>(fault) & 1; }
@@ -105,6 +108,8 @@ inline Scenario Scenario::draw(Choices& c) {
   s.rate_limit = c.pick(4) == 0;
   if (s.queue) s.make_queue();
   if (c.pick(3) == 0) s.make_external();
+  s.keeps_delays = c.pick(2) == 0;
+  s.on_long_delay = c.pick(2) == 0 ? OnLongDelay::pass : OnLongDelay::wait;
   return s;
 }
 

@@ -31,10 +31,21 @@ bool SimSession::position_done(const Record& record) const {
          ledger_.group_finishes(record.partition, offset);
 }
 
+const Durable::Returning* SimSession::returning(const Record& record) const {
+  if (record.returning == 0 || ledger_.group_ends(record.returning)) return nullptr;
+  return ledger_.store_.durable.find_returning(record.returning);
+}
+
+bool SimSession::remembered_for_itself(const Record& record) const {
+  const Durable::Returning* row = returning(record);
+  return row && row->id == record.id;
+}
+
 Seen SimSession::seen(const Record& record) const {
   const Durable& durable = ledger_.store_.durable;
-  if (position_done(record)) return Seen::duplicate;
+  if (position_done(record) || (record.returning != 0 && !returning(record))) return Seen::duplicate;
   if (!record.id) return Seen::fresh;
+  if (remembered_for_itself(record)) return claim_seen(record);
   auto compare = [&](std::uint64_t remembered) {
     return remembered && record.fingerprint && remembered != record.fingerprint ? Seen::conflict
                                                                                 : Seen::duplicate;
@@ -63,7 +74,7 @@ Transaction& SimSession::begin(const Record& record) {
   scope_ = &record;
   writes_.clear();
   if (record.id) {
-    if (ledger_.scope_has(*record.id, this) || ledger_.group_has(*record.id))
+    if (ledger_.scope_has(*record.id, this) || (record.returning == 0 && ledger_.group_has(*record.id)))
       history_.violate("K38", "two copies of one id are handled at once");
     for (const SimLedger* other : ledger_.store_.ledgers)
       if (other != &ledger_ && (other->scope_has(*record.id, nullptr) || other->group_has(*record.id)))
@@ -82,18 +93,24 @@ std::int64_t SimSession::execute(std::string_view, std::span<const Value> values
 // The unique rule: whether the record's id (or its place, if it has none) got in since look_up.
 bool SimSession::taken(const Record& record, const Conclusion& conclusion) {
   if (conclusion.kind == Conclusion::Kind::skipped || mutated(StoreMutant::check_then_insert)) return false;
+  if (record.returning != 0) {
+    if (!returning(record)) return true;
+    if (locked_elsewhere(record)) throw StoreError("it is locked elsewhere", true);
+    return false;
+  }
   const bool by_id = record.id && conclusion.reason != ParkReason::id_conflict;
   if (!by_id) return position_done(record);
   if (ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id)) return true;
-  if (locked_elsewhere(*record.id)) throw StoreError("its id is locked elsewhere", true);
+  if (locked_elsewhere(record)) throw StoreError("its id is locked elsewhere", true);
   return false;
 }
 
-bool SimSession::locked_elsewhere(const IdKey& id) const {
+bool SimSession::locked_elsewhere(const Record& record) const {
   if (!history_.scenario.waits_for_others) return false;
   const auto& all = ledger_.store_.ledgers;
   return std::any_of(all.begin(), all.end(), [&](const SimLedger* other) {
-    return other != &ledger_ && (other->group_has(id) || other->group_claims(id));
+    return other != &ledger_ && (other->group_ends(record.returning) ||
+                                 (record.id && (other->group_has(*record.id) || other->group_claims(*record.id))));
   });
 }
 
@@ -110,10 +127,8 @@ Joined SimSession::claim(const Record& record) {
   if (interrupted()) return Joined::interrupted;
   ledger_.check_usable();
   if (loses_group()) return Joined::interrupted;
-  if (position_done(record) || ledger_.store_.durable.find(*record.id) || ledger_.group_has(*record.id) ||
-      claim_seen(record) != Seen::fresh)
-    return Joined::duplicate;
-  if (locked_elsewhere(*record.id)) throw StoreError("its id is locked elsewhere", true);
+  if (seen(record) != Seen::fresh) return Joined::duplicate;
+  if (locked_elsewhere(record)) throw StoreError("its id is locked elsewhere", true);
   if (record.alone && !ledger_.commit_now()) {
     (void)interrupted();
     return Joined::interrupted;
@@ -124,6 +139,7 @@ Joined SimSession::claim(const Record& record) {
   joiner.listener = &listener_;
   joiner.session = this;
   joiner.is_claim = true;
+  joiner.returning = record.returning;
   joiner.id = record.id;
   joiner.fingerprint = record.fingerprint;
   joiner.positioned = false;
@@ -153,6 +169,26 @@ bool SimSession::take_back() {
   return true;
 }
 
+namespace {
+
+ReturningMessage kept(const Record& record, const Conclusion& conclusion) {
+  const Message& m = *record.message;
+  ReturningMessage kept;
+  kept.partition = {std::string(m.topic), m.partition};
+  kept.offset = m.offset;
+  kept.key = m.key;
+  kept.payload = m.payload;
+  for (const Header& h : m.headers) kept.headers.emplace_back(h.name, h.value);
+  kept.timestamp = m.timestamp;
+  kept.id = m.id;
+  kept.attempts = conclusion.attempts;
+  kept.due = conclusion.due;
+  kept.maybe_called = conclusion.maybe_called;
+  return kept;
+}
+
+}  // namespace
+
 Joined SimSession::finish(const Record& record, const Conclusion& conclusion) try {
   if (interrupted()) return Joined::interrupted;
   ledger_.check_usable();
@@ -178,7 +214,11 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
   joiner.id = record.id;
   joiner.remember =
       record.id && conclusion.kind != Conclusion::Kind::skipped &&
-      !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict);
+      !(conclusion.kind == Conclusion::Kind::parked && conclusion.reason == ParkReason::id_conflict) &&
+      !remembered_for_itself(record);
+  joiner.returning = record.returning;
+  if (conclusion.kind == Conclusion::Kind::parked || conclusion.kind == Conclusion::Kind::delayed)
+    joiner.kept = kept(record, conclusion);
   joiner.fingerprint = record.fingerprint;
   const Place place = place_of(*record.message);
   joiner.positioned = record.partition != Record::no_partition;
@@ -187,7 +227,7 @@ Joined SimSession::finish(const Record& record, const Conclusion& conclusion) tr
   joiner.to = place.offset + 1;
   joiner.print = record.print;
   if (conclusion.kind == Conclusion::Kind::done) joiner.effects = std::move(writes_);
-  static constexpr const char* names[] = {"done", "skipped", "parked"};
+  static constexpr const char* names[] = {"done", "skipped", "parked", "delayed"};
   history_.trace("node %d    joins %d@%d %s%s", ledger_.node_, place.partition, static_cast<int>(place.offset), names[static_cast<int>(conclusion.kind)],
                  record.alone ? " alone" : "");
   end_scope();

@@ -6,6 +6,7 @@
 // them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,8 @@ enum class StoreMutant {
   settled_before_synced,  ///< settlements go out while COMMIT is on its way
   conflict_ends_claim,    ///< another message under a claimed id is parked, and the claim goes with it
   claim_not_kept,         ///< a claim settles and is nowhere
+  end_of_return_not_kept, ///< what came back and has ended comes back again
+  redriven_stays_parked,  ///< a redriven message can be redriven again
 };
 inline thread_local StoreMutant active_store_mutant = StoreMutant::none;
 inline bool mutated(StoreMutant mutant) { return active_store_mutant == mutant; }
@@ -49,6 +52,8 @@ struct Joiner {
   bool is_skip = false;
   bool remember = false;  ///< its id
   bool is_claim = false;  ///< of its id, and nothing else
+  std::int64_t returning = 0;  ///< Record::returning
+  ReturningMessage kept;       ///< delayed and parked only
   std::optional<IdKey> id;
   std::uint64_t fingerprint = 0;
   bool positioned = true;  ///< its place is a position that the store keeps
@@ -72,8 +77,23 @@ struct Durable {
     int partition;
     std::int64_t offset;
     ParkReason reason;
+    std::optional<IdKey> id;
+    ReturningMessage message;
+  };
+  struct Returning {
+    ReturningMessage message;
+    std::optional<IdKey> id;  ///< that is remembered for it
+    Place place;
+  };
+  struct Redriven {
+    Place place;
+    ParkReason reason;
   };
   std::vector<Id> ids, claims;
+  std::vector<Returning> returning;
+  std::vector<Place> delayed;      ///< has been, once
+  std::vector<Redriven> redriven;  ///< the same
+  std::int64_t last_returning = 0;
   std::vector<Effect> effects;
   std::vector<Parked> parked;
   std::array<Progress, partition_count> progress;
@@ -82,6 +102,20 @@ struct Durable {
 
   const Id* find(const IdKey& key) const {
     return find_in(ids, key);
+  }
+  const Returning* find_returning(std::int64_t number) const {
+    for (const Returning& r : returning)
+      if (r.message.number == number) return &r;
+    return nullptr;
+  }
+  bool was_delayed(Place place) const { return std::find(delayed.begin(), delayed.end(), place) != delayed.end(); }
+  bool was_redriven(Place place) const {
+    return std::any_of(redriven.begin(), redriven.end(), [&](const Redriven& r) { return r.place == place; });
+  }
+  bool conflict_was_redriven(Place place) const {
+    return std::any_of(redriven.begin(), redriven.end(), [&](const Redriven& r) {
+      return r.place == place && r.reason == ParkReason::id_conflict;
+    });
   }
   const Id* find_claim(const IdKey& key) const { return find_in(claims, key); }
   void end_claim(const IdKey& key) {
@@ -108,6 +142,17 @@ class SimStore {
   void apply_effects(const std::vector<Joiner>& group);
   void apply_records(const std::vector<Joiner>& group, std::uint64_t number);
 
+  /// A person takes a message out of the parking lot: a transaction of its own.
+  void redrive(std::size_t parked);
+  /// Of those parked, some that can be.
+  std::vector<std::size_t> redrivable() const;
+  std::uint64_t began_to_return = 0;  ///< messages, ever
+  /// It has come back, and others of its lane may have passed it meanwhile.
+  bool out_of_order(Place place) const {
+    return durable.was_redriven(place) ||
+           (history_.scenario.on_long_delay == OnLongDelay::pass && durable.was_delayed(place));
+  }
+
   // --- A backup, taken now and then, put back while nothing runs
   // --------------------------------------------------
   void back_up() { backup_ = durable; }
@@ -118,6 +163,9 @@ class SimStore {
   std::uint64_t next_group = 1;
 
  private:
+  void apply_return(const Joiner& joiner);
+  void park(const Joiner& joiner);
+
   History& history_;
   Observer& observer_;
   std::optional<Durable> backup_;

@@ -15,7 +15,7 @@ RuntimeOptions options_of(const Scenario& scenario) {
   options.ordering = scenario.ordering;
   options.on_conflict = scenario.on_conflict;
   options.on_unresolved = scenario.on_unresolved;
-  options.retry = {scenario.attempts, 10ms, 40ms, 0.2};
+  options.retry = {scenario.attempts, 10ms, 40ms, 0.2, /*long_delay=*/10ms, scenario.on_long_delay};
   options.circuit_breaker.enabled = scenario.breaker;
   options.circuit_breaker.failure_share = 0.6;
   options.circuit_breaker.minimum_failures = 2;
@@ -39,13 +39,15 @@ World::World(History& history)
       checker_(history),
       broker_(history, checker_),
       store_(history, checker_),
-      outside_(history, broker_),
+      outside_(history, broker_, store_),
       options_(options_of(history.scenario)) {
   checker_.watch(broker_, store_, outside_);
   for (int i = 0; i < history_.scenario.nodes; ++i)
     nodes_[static_cast<std::size_t>(i)].emplace(
         history_, broker_, store_, outside_, options_,
-        StoreTraits{"s", "sim", /*shared=*/history_.scenario.nodes > 1, /*durable=*/true, /*claims=*/true}, i);
+        StoreTraits{"s", "sim", /*shared=*/history_.scenario.nodes > 1, /*durable=*/true, /*claims=*/true,
+                    /*delays=*/history_.scenario.keeps_delays},
+        i);
 }
 
 void World::run() {
@@ -74,6 +76,8 @@ void World::collect_events() {
   events_.push_back({Kind::time, 0, 0, 3});
   for (int i = 0; i < scenario.nodes; ++i) collect_events_of(i);
   for (int i = 0; i < scenario.partitions; ++i) collect_events_of_partition(i);
+  if (scenario.has(Fault::redrive) && scenario.keeps_delays && !store_.redrivable().empty())
+    events_.push_back({Kind::redrive, 0, 0, 2});
   if (scenario.has(Fault::wall_jump)) events_.push_back({Kind::wall, 0, 0, 1, true});
   if (history_.outage)
     events_.push_back({Kind::recovery, 0, 0, 1});
@@ -234,6 +238,10 @@ void World::execute(const Event& event) {
       history_.trace("what the handlers need is up again");
       history_.outage = false;
       return;
+    case Kind::redrive: {
+      const auto parked = store_.redrivable();
+      return store_.redrive(parked[history_.choices.detail(static_cast<std::uint32_t>(parked.size()))]);
+    }
     case Kind::backup:
       return store_.back_up();
     case Kind::restore:
@@ -275,6 +283,7 @@ void World::heal() {
     }
     if (drained()) break;
     history_.clock.advance(round < 10 ? 50ms : 5000ms);
+    if (round >= 10) history_.clock.jump(240h);  // in which a clock that was put back has come to every time there is
   }
   if (history_.violated()) return;
   checker_.check_end();
@@ -283,6 +292,7 @@ void World::heal() {
 }
 
 bool World::drained() {
+  if (!store_.durable.returning.empty()) return false;
   for (int i = 0; i < history_.scenario.partitions; ++i) {
     if (history_.scenario.queue) {
       const auto& messages = broker_.partition(i).messages;

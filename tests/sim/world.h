@@ -40,7 +40,8 @@ class World {
     backup,
     restore,
     outage,
-    recovery,  // the group's doing, and faults
+    recovery,
+    redrive,  // the group's doing, faults, and people
   };
   struct Event {
     Kind kind;

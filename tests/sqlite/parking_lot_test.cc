@@ -81,10 +81,10 @@ struct ParkingLotTest : SqliteTest {
     session_->yield();
     close();
   }
-  /// What schema 6 brought, taken away again.
+  /// What schemas 6 and 7 brought, taken away again.
   void make_schema_5() {
     by_hand(path(),
-            "DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
+            "DROP TABLE idem_returning; DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
             "UPDATE idem_store SET schema_version = 5");
   }
   State state(const std::string& id) { return lot().look_up("consumer", id).state; }
@@ -515,12 +515,12 @@ TEST_F(ParkingLotTest, a_file_of_schema_5_is_read_and_dropping_says_what_to_do) 
   EXPECT_EQ(lot().list({.id = "a"}, 10).size(), 1u);
   EXPECT_EQ(state("a"), State::parked);
   const std::string why = refusal([&] { lot().drop({.number = 1}, by_alice); });
-  EXPECT_NE(why.find("older idem (schema 5, this one has 6)"), std::string::npos) << why;
+  EXPECT_NE(why.find("older idem (schema 5, this one has 7)"), std::string::npos) << why;
   EXPECT_EQ(by_hand(path(), "SELECT schema_version FROM idem_store"), Names{"5"});
   open();  // the service migrates it
   EXPECT_EQ(ledger_->parked().size(), 1u);
   at_rest();
-  EXPECT_EQ(by_hand(path(), "SELECT schema_version FROM idem_store"), Names{"6"});
+  EXPECT_EQ(by_hand(path(), "SELECT schema_version FROM idem_store"), Names{"7"});
   EXPECT_EQ(lot().list({.id = "a"}, 10).size(), 1u) << "by the index that was made of what was there";
   EXPECT_EQ(lot().drop({.number = 1}, by_alice), 1u);
 }

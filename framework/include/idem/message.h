@@ -29,7 +29,8 @@ struct Message {
   std::span<const Header> headers;           ///< in the order the producer wrote them; names may repeat
   std::optional<Timestamp> timestamp;        ///< nullopt: the broker sent none
   std::string_view id;                       ///< what the runtime knows this message by; empty with id_from_position()
-  int attempt = 1;                           ///< 1 on the first call; counts calls in this process
+  int attempt = 1;                           ///< 1 on the first call; counts calls in this process, and
+                                             ///< those before a long delay
 
   /// The payload as text; empty for a null payload.
   std::string_view text() const { return payload.value_or(std::string_view{}); }

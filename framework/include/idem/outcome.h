@@ -20,7 +20,7 @@ class [[nodiscard]] Outcome {
   Kind kind() const { return kind_; }
   /// Why; empty for done. Goes to logs and to the parking lot: keep payloads and secrets out of it.
   const std::string& why() const { return why_; }
-  /// retry_after only: wait this long instead of the runtime's own backoff.
+  /// retry_after only: wait this long instead of the runtime's own backoff. Durably if it is long (RetryPolicy::long_delay).
   std::optional<std::chrono::milliseconds> delay() const { return delay_; }
 
  private:

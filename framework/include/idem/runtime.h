@@ -42,6 +42,14 @@ struct RateLimit {
                                    ///< taken as 10 ms' worth: the limit is kept over that time, not between two calls.
 };
 
+/// What becomes of the later messages of its lane (of its partition, of its key) while a message has a long delay.
+enum class OnLongDelay {
+  wait,  ///< they wait, and the message stays in memory like one with a short delay: order is kept. It takes its place in
+         ///< the budget all that time, and the broker is told of nothing behind it (RabbitMQ: mind consumer_timeout).
+         ///< After a restart the broker delivers it again, and it is called at once.
+  pass,  ///< the message goes into the store and they pass it: their effects come before its own
+};
+
 /// What happens between a failure and the parking lot. In an ordered lane the lane waits meanwhile; others go on.
 struct RetryPolicy {
   int attempts = 10;              ///< calls in all; then the message is parked, unless it looks like an outage
@@ -49,6 +57,16 @@ struct RetryPolicy {
   std::chrono::milliseconds first_backoff{100};
   std::chrono::milliseconds max_backoff{30'000};
   double jitter = 0.2;            ///< share of the backoff that is random, 0 to 1; spreads retries of many messages
+
+  /// A retry_after that asks for more than this is a long delay: the message is kept in the store with the time when it is
+  /// due, in one commit; the broker is told; its place in the budget is free. When due it comes back, in this process or
+  /// the next, to the partition it came from, with its id and its count of attempts; meanwhile a copy of it is a
+  /// duplicate. Due is a time of the wall clock: one that is put back makes it later, one that is put forward earlier.
+  /// Shorter: more commits and rows. Longer: more is held in memory, and is called at once after a restart.
+  /// Only with a store that can (StoreTraits::delays); with others all delays are in memory.
+  std::chrono::milliseconds long_delay{30'000};
+  /// Of messages that have a lane. Those without (Ordering::unordered; by_key without a key) hold up nobody.
+  OnLongDelay on_long_delay = OnLongDelay::wait;
 };
 
 enum class OnConflict {
@@ -156,10 +174,12 @@ struct [[nodiscard]] Exit {
   operator int() const { return ok() ? 0 : 1; }
 };
 
-/// What has happened since the start. The books balance: received = done + duplicates + parked + in_flight +
-/// abandoned (handed back at a revoke or stop, or of an assignment that ended).
+/// What has happened since the start. The books balance: received + returned = done + duplicates + parked + delayed +
+/// in_flight + abandoned (handed back at a revoke or stop, or of an assignment that ended).
 struct Counters {
   std::uint64_t received = 0, done = 0, duplicates = 0, parked = 0, in_flight = 0, abandoned = 0;
+  std::uint64_t delayed = 0;            ///< kept in the store until they are due (RetryPolicy::long_delay)
+  std::uint64_t returned = 0;           ///< have come back from there, or were redriven
   std::uint64_t retries = 0;            ///< handler calls that ended in retry
   std::uint64_t not_applied = 0;        ///< records whose group failed to commit and ran again
   std::uint64_t stale_completions = 0;  ///< finished after their assignment had ended; never acknowledged
@@ -207,7 +227,8 @@ class Runtime {
   Exit run();
   /// The same, and SIGTERM or SIGINT is a stop(); a second signal ends the process at once (exit code 128 + signal).
   Exit run_until_signal();
-  /// Runs until everything that was in the log is done, for back-fills and tests.
+  /// Runs until everything that was in the log is done, for back-fills and tests. What has a long delay and is not due
+  /// stays in the store.
   Exit run_until_caught_up();
   /// Stops fetching, finishes what runs, commits, leaves. From any thread, also from a handler.
   void stop();

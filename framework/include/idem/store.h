@@ -20,6 +20,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -66,6 +67,8 @@ struct Record {
   std::uint64_t print = 0;               ///< what the record at this position looks like, for Progress
   Timestamp time{};                      ///< the message's timestamp, or the time of receipt; never after the wall clock
   bool alone = false;                    ///< its group failed before: commit it in a group of its own
+  std::int64_t returning = 0;            ///< not 0: the store has kept it, and it has come back from there
+                                         ///< (ReturningMessage::number). Its partition is no_partition then.
 };
 
 /// What a store knows about a record before its handler is called.
@@ -97,13 +100,16 @@ struct Conclusion {
     done,     ///< remember it, with what the handler wrote since begin()
     skipped,  ///< it was a duplicate: only the position moves on
     parked,   ///< keep the whole message with the reason; remember the id as parked
+    delayed,  ///< keep the whole message until it is due; a copy of it is a duplicate from now on
   };
   Kind kind = Kind::done;
   ParkReason reason = ParkReason::dead_letter;  ///< parked only
-  std::string why;                              ///< parked only: for people
-  int attempts = 0;                             ///< parked only: how often the handler was called
+  std::string why;                              ///< parked, delayed: for people
+  int attempts = 0;                             ///< parked, delayed: how often the handler was called
   std::string publish_to;                       ///< parked only: also a row of the outbox for this destination …
   OutgoingMessage dead_letter;                  ///< … of this message, in the same transaction
+  Timestamp due{};                              ///< delayed only: by the wall clock
+  bool maybe_called = false;                    ///< delayed only: an ExternalHandler's call may have been made
 };
 
 enum class Joined {
@@ -167,6 +173,11 @@ class Session {
   /// S6: never two records done with one id: the second finish answers Joined::duplicate and leaves nothing.
   /// S7: a settlement comes only after the commit is synced, exactly once per joined record.
   /// S8: after a failed group the next call of a session that had looked up before it answers interrupted.
+  /// S13: what is finished as delayed is Ledger::returning() from then on, in this process and after a restart. Only
+  ///      if StoreTraits::delays.
+  /// S14: a record that has come back is fresh (or claimed) in every look_up although its id is remembered, until one
+  ///      record of its number is finished; as delayed, it comes back again. All others of that number are duplicates.
+  ///      Came it without an id and has one now, it is looked up like any other.
   virtual Joined finish(const Record& record, const Conclusion& conclusion) = 0;
 
   /// Joins to the open group that the record's handler is about to call somebody outside. Without begin(). Does not
@@ -189,7 +200,8 @@ class Session {
   virtual void yield() = 0;
 };
 
-struct ParkedMessage {
+/// A whole message that the store keeps: the broker has been told that it is done with.
+struct KeptMessage {
   std::int64_t number = 0;  ///< grows; never reused
   PartitionRef partition;
   std::int64_t offset = 0;
@@ -197,10 +209,20 @@ struct ParkedMessage {
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;
   std::optional<Timestamp> timestamp;
   std::string id;
-  ParkReason reason = ParkReason::dead_letter;
   std::string why;
   int attempts = 0;
+};
+
+/// One that has ended, until a person has looked at it.
+struct ParkedMessage : KeptMessage {
+  ParkReason reason = ParkReason::dead_letter;
   Timestamp parked_at{};
+};
+
+/// One that comes back by itself when it is due: its handler has put it off, or it was redriven from the parking lot.
+struct ReturningMessage : KeptMessage {
+  Timestamp due{};
+  bool maybe_called = false;  ///< by an ExternalHandler
 };
 
 /// What one consumer name remembers inside a store. Shared by the pipelines of a runtime; thread-safe.
@@ -238,6 +260,18 @@ class Ledger {
 
   /// Parked messages with number > `after`, oldest first. Payloads included: for people and tools, not for logs.
   virtual std::vector<ParkedMessage> parked(std::int64_t after = 0, std::size_t limit = 1000) = 0;
+
+  struct Returning {
+    std::vector<ReturningMessage> messages;  ///< the earliest first
+    std::optional<Timestamp> next_due;       ///< of those that are not among them and not in hand; nullopt: there are none
+  };
+  /// The messages of a partition that are due at `now`, `limit` of them at most, but for those that are `in_hand`.
+  /// L5: whatever the clock did, each is there from the commit that keeps it to the commit that ends it.
+  virtual Returning returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
+                              const std::function<bool(std::int64_t number)>& in_hand);
+  /// Grows when messages have begun to return in another way than by a Session of this ledger (redriven, or by another
+  /// process that shares the store): ask again. Called very often.
+  virtual std::uint64_t returning_changes() const { return 0; }
 };
 
 struct LedgerOptions {
@@ -251,6 +285,8 @@ struct StoreTraits {
   bool shared = false;    ///< several processes may share its memory
   bool durable = true;    ///< false: forgets on exit
   bool claims = false;    ///< Session::claim works: what an ExternalHandler needs for Claims::durable
+  bool delays = false;    ///< Conclusion::Kind::delayed and Ledger::returning work. If not, long delays are waited for
+                          ///< in memory.
 };
 
 class Store {

@@ -1,9 +1,10 @@
-// The parking lot of a store, for people and tools: what lies in it and why, and throwing it away. And whether an id is
-// remembered.
+// The parking lot of a store, for people and tools: what lies in it and why, throwing it away, and putting it back to
+// work. And whether an id is remembered.
 //
 //   idem::SqliteParkingLot lot("ledger.db");
 //   for (const idem::Parked& parked : lot.list({.reason = idem::ParkReason::no_id}, 100)) …
 //   lot.drop({.number = 7}, {.who = "alice", .why = "paid by hand"});
+//   lot.redrive({.topic = "payments"}, {.who = "alice", .why = "the bank is back"});
 #pragma once
 
 #include <cstddef>
@@ -44,6 +45,19 @@ struct Parked {
   std::optional<std::size_t> payload_bytes;  ///< always; nullopt: a null payload
 };
 
+struct RedriveOptions {
+  std::size_t limit = 1'000;     ///< messages in one call, which is one transaction
+  std::optional<Timestamp> due;  ///< when the first is to be handled, by the wall clock; nullopt: now
+  /// Each next one is due so much later. 0: all at once. What is overdue when the service starts comes at once, a few
+  /// hundred of a partition at a time.
+  std::size_t per_second = 0;
+};
+
+struct Redriven {
+  std::size_t messages = 0;
+  std::int64_t last_number = 0;  ///< the highest: none up to it that the filter lets through is left
+};
+
 struct ParkedCount {
   std::string consumer;
   ParkReason reason = ParkReason::dead_letter;
@@ -64,6 +78,8 @@ struct RememberedId {
     done,            ///< a copy of it is a duplicate
     parked,          ///< the same: it ended in the parking lot (for any reason but id_conflict), also if dropped since
     claimed,         ///< an ExternalHandler's call may have been made, and its end is not recorded
+    returning,       ///< a message of it comes back by itself (returns_at): put off by its handler, or redriven. A copy
+                     ///< is a duplicate meanwhile
   };
   State state = State::not_remembered;
 
@@ -76,10 +92,13 @@ struct RememberedId {
   /// thousand of them at most. They may be there when the id itself is forgotten, and then handled again: `parked` is
   /// what is said if both can be.
   std::vector<std::int64_t> parked, dropped;
+  /// Those that were redriven. One that was parked again has another number, too.
+  std::vector<std::int64_t> redriven;
+  std::optional<Timestamp> returns_at;
   /// Ids of messages up to this time have been forgotten, of one topic at least; nullopt: nothing has been.
   std::optional<Timestamp> forgotten_until;
 };
-/// "not remembered", "done", "parked", "claimed".
+/// "not remembered", "done", "parked", "claimed", "returning".
 std::string_view to_string(RememberedId::State state);
 
 /// Of one store. Calls block for as long as the disk takes, and show or change what is durable. They throw StoreError
@@ -102,12 +121,21 @@ class ParkingLot {
   /// Throws std::invalid_argument if nobody says who, and for a filter that was left as it is made.
   virtual std::size_t drop(const ParkedFilter& filter, const ByHand& by) = 0;
 
+  /// Takes the first `limit` messages out of the parking lot and puts them among those that come back: the running
+  /// service, or the next one, hands them to its handler again, as an explicit new generation of their id. Attempts are
+  /// counted anew; an ExternalHandler is told that it may have been called. They have no order with others of their
+  /// lane any more. Each leaves a row in idem_audit, in the same transaction, so repeating a call that was cut off goes on
+  /// with what is left and redrives nothing twice. Until their end a copy from the broker is a duplicate.
+  /// Throws std::invalid_argument if nobody says who, for a limit of 0, and for a filter that was left as it is made.
+  virtual Redriven redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options = {}) = 0;
+
   virtual RememberedId look_up(const std::string& consumer, std::string_view id) = 0;
 };
 
 /// Of a SQLite store's file. Reading leaves the file as it is and may be done beside the service that owns it; it then
-/// shows what that has committed. Files of an older idem are read as they are (ids: from schema 4 on). Dropping is for
-/// a file that no service owns at the moment and that has this version's schema: neither is changed by it.
+/// shows what that has committed. Files of an older idem are read as they are (ids: from schema 4 on). Dropping and
+/// redriving are for a file that no service owns at the moment and that has this version's schema: neither is changed by
+/// them. The service that owns a file redrives with SqliteStore::redrive().
 ///
 /// It holds nothing open between calls. One thread at a time.
 class SqliteParkingLot final : public ParkingLot {
@@ -121,6 +149,8 @@ class SqliteParkingLot final : public ParkingLot {
   /// Also throws StoreError for a file that is owned (it names the process) or of an older schema. What it throws if
   /// COMMIT fails leaves open whether they are gone: list them again.
   std::size_t drop(const ParkedFilter& filter, const ByHand& by) override;
+  /// The same.
+  Redriven redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options = {}) override;
   RememberedId look_up(const std::string& consumer, std::string_view id) override;
 
  private:

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include <idem/parking_lot.h>
 #include <idem/store.h>
 
 namespace idem {
@@ -60,6 +61,10 @@ class SqliteStore final : public TransactionalStore {
   /// The application's own writes to the file, in a transaction of their own that takes the same write turn. Durable
   /// when it returns; an exception from `fn` leaves nothing and passes through. Not from inside a handler.
   void transact(const std::function<void(Transaction&)>& fn);
+
+  /// ParkingLot::redrive() by the process that owns the file: what is redriven is handled by the runtimes that run with
+  /// this store, within half a second of being due. Any thread, but not from inside a handler.
+  Redriven redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options = {});
 
  private:
   struct Impl;

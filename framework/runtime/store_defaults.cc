@@ -1,3 +1,4 @@
+// What a store need not have.
 #include <stdexcept>
 
 #include <idem/store.h>
@@ -6,6 +7,11 @@ namespace idem {
 
 Joined Session::claim(const Record&) {
   throw std::logic_error("idem: this store keeps no claims (StoreTraits::claims)");
+}
+
+Ledger::Returning Ledger::returning(const PartitionRef&, Timestamp, std::size_t,
+                                    const std::function<bool(std::int64_t)>&) {
+  return {};
 }
 
 }  // namespace idem

@@ -1,0 +1,34 @@
+#include "sqlite/redrive.h"
+
+#include "runtime/failpoint.h"
+#include "sqlite/values.h"
+
+namespace idem::sqlite {
+
+// Attempts begin anew. But a call may have been made with its id: by itself, by what it is in conflict with, or by what
+// was forgotten.
+Redrive::Redrive(Connection& connection, const ByHand& by, Timestamp now)
+    : by_(by),
+      now_(now),
+      return_(connection,
+              "INSERT INTO idem_returning (consumer, due, topic, partition, position, key, payload, headers, timestamp, "
+              "id, id_key, why, attempts, maybe_called, redrive) "
+              "SELECT consumer, ?2, topic, partition, position, key, payload, headers, timestamp, id, id_key, why, 0, "
+              "reason <> 'no_id', 1 + (SELECT count(*) FROM idem_audit earlier WHERE "
+              "earlier.id_key = idem_parked.id_key AND earlier.consumer = idem_parked.consumer AND "
+              "earlier.what = 'redrive') FROM idem_parked WHERE number = ?1"),
+      audit_(connection,
+             "INSERT INTO idem_audit (at, who, why, what, consumer, parked, reason, topic, partition, position, id, "
+             "id_key, fingerprint) SELECT ?2, ?3, ?4, 'redrive', consumer, number, reason, topic, partition, position, "
+             "id, id_key, fingerprint FROM idem_parked WHERE number = ?1"),
+      remove_(connection, "DELETE FROM idem_parked WHERE number = ?") {}
+
+void Redrive::message(std::int64_t number, Timestamp due) {
+  return_.run(number, milliseconds(due));
+  (void)IDEM_FAILPOINT("parked.returning");
+  audit_.run(number, milliseconds(now_), by_.who, by_.why);
+  if (IDEM_FAILPOINT("parked.redrive")) throw StoreError("failpoint parked.redrive", true);
+  remove_.run(number);
+}
+
+}  // namespace idem::sqlite
