@@ -231,6 +231,7 @@ void DeliveryCore::recycle(Delivery& d) {
   d.lane = nullptr;
   d.why.clear();
   d.in_hand.reset();
+  d.result.reset();
   free_deliveries_.push_back(&d);
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/failpoint.h"
 #include "sqlite/id_migration.h"
 #include "sqlite/outbox_migration.h"
+#include "sqlite/result_migration.h"
 
 namespace idem::sqlite {
 namespace {
@@ -137,9 +138,9 @@ CREATE TABLE idem_audit (
   at           INTEGER NOT NULL,
   who          TEXT NOT NULL,
   why          TEXT NOT NULL,
-  what         TEXT NOT NULL,     -- 'drop'
+  what         TEXT NOT NULL,     -- 'drop', 'forget'
   consumer     INTEGER NOT NULL,
-  parked       INTEGER,           -- its number in idem_parked
+  parked       INTEGER,           -- its number in idem_parked; of 'forget': the highest one given until then
   reason       TEXT,
   topic        TEXT,
   partition    INTEGER,
@@ -161,6 +162,7 @@ CREATE INDEX idem_parked_id ON idem_parked (id_key) WHERE id_key IS NOT NULL;
 void add_outbox(Connection& connection) { connection.exec(tables_of_version_2); }
 void add_claims(Connection& connection) { connection.exec(tables_of_version_3); }
 void add_audit(Connection& connection) { connection.exec(tables_of_version_6); }
+void version_7(Connection&) {}
 
 void create(Connection& connection) {
   connection.exec(tables_of_version_1);
@@ -169,7 +171,8 @@ void create(Connection& connection) {
   insert.run(core::hex(random_bytes()), Blob{{reinterpret_cast<const char*>(key.data()), key.size()}});
 }
 
-constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox, add_audit};
+constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox, add_audit,
+                                        version_7, keep_results};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

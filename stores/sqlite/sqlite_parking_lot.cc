@@ -15,10 +15,12 @@
 #include "sqlite/connection.h"
 #include "sqlite/file.h"
 #include "sqlite/id_lookup.h"
+#include "sqlite/key_bytes.h"
 #include "sqlite/owner_lock.h"
 #include "sqlite/parked_choice.h"
 #include "sqlite/parked_rows.h"
 #include "sqlite/reading.h"
+#include "sqlite/results.h"
 #include "sqlite/schema.h"
 #include "sqlite/values.h"
 
@@ -26,7 +28,6 @@ namespace idem {
 namespace sqlite {
 namespace {
 
-constexpr std::int64_t first_schema_with_audit = 6;
 constexpr std::size_t numbers_of_an_id = 1'000;
 
 /// The file inside of one read transaction, or of one that writes.
@@ -45,6 +46,7 @@ class LotFile {
   std::vector<ParkedCount> counts(const ParkedFilter& filter);
   std::size_t drop(const ParkedFilter& filter, const ByHand& by);
   RememberedId look_up(const std::string& consumer, std::string_view id);
+  RememberedId forget(const std::string& consumer, std::string_view id, const ByHand& by);
 
  private:
   ParkedChoice choice(const ParkedFilter& filter);
@@ -52,9 +54,11 @@ class LotFile {
   std::int64_t consumer_number(const std::string& name) const;
   std::string consumer_name(std::int64_t number) const;
   void write_audit(const ParkedChoice& chosen, const ByHand& by);
-  /// Whether a message of the id ended here; its numbers too.
-  bool ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key,
+  /// Whether a message of the id ended here with a number above `after`; its numbers too.
+  bool ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key, std::int64_t after,
                   std::vector<std::int64_t>& numbers);
+  void let_through(std::int64_t consumer, const IdKey& key);
+  void write_audit(std::int64_t consumer, std::string_view id, const IdKey& key, const ByHand& by);
 
   Connection& connection_;
   const std::int64_t schema_;
@@ -138,11 +142,11 @@ std::size_t LotFile::drop(const ParkedFilter& filter, const ByHand& by) {
 }
 
 bool LotFile::ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key,
-                         std::vector<std::int64_t>& numbers) {
+                         std::int64_t after, std::vector<std::int64_t>& numbers) {
   bool ended = false;
   for (auto rows = numbers_and_reasons.rows(Blob{id_key}, consumer); rows.next();) {
     if (numbers.size() < numbers_of_an_id) numbers.push_back(rows.integer(0));
-    ended = ended || park_reason(rows.text(1)) != ParkReason::id_conflict;
+    ended = ended || (rows.integer(0) > after && park_reason(rows.text(1)) != ParkReason::id_conflict);
   }
   return ended;
 }
@@ -158,24 +162,62 @@ RememberedId LotFile::look_up(const std::string& consumer, std::string_view id) 
   RememberedId answer;
   Statement parked(connection_,
                    "SELECT number, reason FROM idem_parked WHERE id_key = ? AND consumer = ? ORDER BY number DESC");
-  bool ended = ended_here(parked, number, id_key, answer.parked);
-  if (schema_ >= first_schema_with_audit) {
+  const bool has_audit = schema_ >= first_schema_with_audit;
+  const std::int64_t before_forgotten = has_audit ? parked_before_forgotten(connection_, number, key) : 0;
+  bool ended = ended_here(parked, number, id_key, before_forgotten, answer.parked);
+  if (has_audit) {
     Statement dropped(connection_,
                       "SELECT parked, reason FROM idem_audit WHERE id_key = ? AND consumer = ? AND what = 'drop' "
                       "ORDER BY number DESC");
-    ended = ended_here(dropped, number, id_key, answer.dropped) || ended;
+    ended = ended_here(dropped, number, id_key, before_forgotten, answer.dropped) || ended;
   }
-  if (const auto found = find_remembering(connection_, number, key)) {
+  const Claimed claim = find_claim(connection_, number, key);
+  if (claim == Claimed::forgotten) {
+    answer.state = RememberedId::State::forgotten;
+  } else if (const auto found = find_remembering(connection_, number, key)) {
     answer.state = ended ? RememberedId::State::parked : RememberedId::State::done;
     answer.generation = found->generation;
     answer.from = found->from;
     answer.to = found->to;
-  } else if (is_claimed(connection_, number, key)) {
+  } else if (claim == Claimed::yes) {
     answer.state = RememberedId::State::claimed;
   }
   Statement horizon(connection_, "SELECT max(bound) FROM idem_horizon WHERE consumer = ?");
   if (auto rows = horizon.rows(number); rows.next()) answer.forgotten_until = maybe_time_of(rows, 0);
   return answer;
+}
+
+RememberedId LotFile::forget(const std::string& consumer, std::string_view id, const ByHand& by) {
+  RememberedId known = look_up(consumer, id);
+  if (known.state != RememberedId::State::done && known.state != RememberedId::State::parked) return known;
+  const std::int64_t number = consumer_number(consumer);
+  const IdKey key = key_of_id(id);
+  write_audit(number, id, key, by);
+  if (IDEM_FAILPOINT("ids.forget")) throw StoreError("failpoint ids.forget", true);
+  let_through(number, key);
+  return known;
+}
+
+void LotFile::write_audit(std::int64_t consumer, std::string_view id, const IdKey& key, const ByHand& by) {
+  Statement insert(connection_,
+                   "INSERT INTO idem_audit (at, who, why, what, consumer, parked, id, id_key) VALUES (?, ?, ?, 'forget', "
+                   "?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'idem_parked'), 0), ?, ?)");
+  const std::string id_key = parked_id_key(key);
+  insert.run(milliseconds(now()), by.who, by.why, consumer, Blob{id}, Blob{id_key});
+}
+
+// What is remembered stays where it is, in rows that are never changed: the claim goes before it.
+void LotFile::let_through(std::int64_t consumer, const IdKey& key) {
+  const KeyBytes bytes(key);
+  Statement claim(connection_, "INSERT INTO idem_claim (consumer, id_key, fingerprint, forgotten) VALUES (?, ?, 0, 1)");
+  claim.run(consumer, bytes.blob());
+  std::vector<std::int64_t> generations;
+  Statement all(connection_, "SELECT number FROM idem_generation WHERE consumer = ?");
+  for (auto rows = all.rows(consumer); rows.next();) generations.push_back(rows.integer(0));
+  for (const std::int64_t generation : generations) {
+    Statement erase(connection_, "DELETE FROM " + Results::table(generation) + " WHERE id_key = ?");
+    erase.run(bytes.blob());
+  }
 }
 
 /// Throws StoreError if there is no file. SQLite would only say that it cannot open it.
@@ -223,7 +265,7 @@ OwnerLock own(const std::string& path) {
     return OwnerLock(path, std::chrono::milliseconds(0));
   } catch (const OwnedByAnother& e) {
     throw StoreError(path + " is owned by process " + e.pid() +
-                         ": stop it to change the parking lot. Looking at it works meanwhile",
+                         ": stop it to change what is in it. Looking at it works meanwhile",
                      false);
   }
 }
@@ -236,6 +278,14 @@ void require_present_schema(std::int64_t schema) {
                      false);
 }
 
+void change(const std::string& path, const std::function<void(LotFile&)>& work) {
+  require_file(path);
+  const OwnerLock lock = own(path);
+  // Looked at first: to open a file as its owner changes it, even one that is no store.
+  read(path, [](LotFile& file) { require_present_schema(file.schema()); });
+  naming("cannot change", path, [&] { write(path, work); });
+}
+
 }  // namespace
 }  // namespace sqlite
 
@@ -245,6 +295,7 @@ std::string_view to_string(RememberedId::State state) {
     case RememberedId::State::done: return "done";
     case RememberedId::State::parked: return "parked";
     case RememberedId::State::claimed: return "claimed";
+    case RememberedId::State::forgotten: return "forgotten";
   }
   return "unknown";
 }
@@ -273,14 +324,8 @@ std::vector<ParkedCount> SqliteParkingLot::counts(const ParkedFilter& filter) {
 std::size_t SqliteParkingLot::drop(const ParkedFilter& filter, const ByHand& by) {
   if (filter == ParkedFilter{}) throw std::invalid_argument("ParkingLot::drop: the filter says nothing");
   if (by.who.empty()) throw std::invalid_argument("ParkingLot::drop: ByHand::who is required");
-  sqlite::require_file(path_);
-  const sqlite::OwnerLock lock = sqlite::own(path_);
-  // Looked at first: to open a file as its owner changes it, even one that is no store.
-  sqlite::read(path_, [](sqlite::LotFile& file) { sqlite::require_present_schema(file.schema()); });
   std::size_t dropped = 0;
-  sqlite::naming("cannot change", path_, [&] {
-    sqlite::write(path_, [&](sqlite::LotFile& file) { dropped = file.drop(filter, by); });
-  });
+  sqlite::change(path_, [&](sqlite::LotFile& file) { dropped = file.drop(filter, by); });
   return dropped;
 }
 
@@ -288,6 +333,13 @@ RememberedId SqliteParkingLot::look_up(const std::string& consumer, std::string_
   RememberedId answer;
   sqlite::read(path_, [&](sqlite::LotFile& file) { answer = file.look_up(consumer, id); });
   return answer;
+}
+
+RememberedId SqliteParkingLot::forget(const std::string& consumer, std::string_view id, const ByHand& by) {
+  if (by.who.empty()) throw std::invalid_argument("ParkingLot::forget: ByHand::who is required");
+  RememberedId known;
+  sqlite::change(path_, [&](sqlite::LotFile& file) { known = file.forget(consumer, id, by); });
+  return known;
 }
 
 }  // namespace idem

@@ -52,6 +52,7 @@ constexpr Failpoint all[] = {
     {"io.revoke_committed", Reached::leaving},
     {"source.revoke_end", Reached::leaving},
     {"parked.drop", Reached::by_hand},
+    {"ids.forget", Reached::by_hand},
 };
 
 }  // namespace

@@ -104,6 +104,8 @@ struct Conclusion {
   int attempts = 0;                             ///< parked only: how often the handler was called
   std::string publish_to;                       ///< parked only: also a row of the outbox for this destination …
   OutgoingMessage dead_letter;                  ///< … of this message, in the same transaction
+  std::optional<std::string_view> result;       ///< done, with an id, only: keep it with the id. Borrowed until finish()
+                                                ///< returns
 };
 
 enum class Joined {
@@ -167,6 +169,8 @@ class Session {
   /// S6: never two records done with one id: the second finish answers Joined::duplicate and leaves nothing.
   /// S7: a settlement comes only after the commit is synced, exactly once per joined record.
   /// S8: after a failed group the next call of a session that had looked up before it answers interrupted.
+  /// S13: a result is kept with its id, byte for byte, and durable together with it or not at all (Ledger::ending). A
+  ///      store that keeps none (StoreTraits::results) ignores it.
   virtual Joined finish(const Record& record, const Conclusion& conclusion) = 0;
 
   /// Joins to the open group that the record's handler is about to call somebody outside. Without begin(). Does not
@@ -236,6 +240,16 @@ class Ledger {
   virtual void advance(Timestamp time) = 0;
   virtual Timestamp stream_time() const = 0;
 
+  /// How a remembered id ended, as far as the store tells.
+  struct Ending {
+    bool parked = false;                ///< in the parking lot, for any reason but id_conflict
+    std::optional<std::string> result;  ///< what Conclusion::result kept
+  };
+  /// Of an id that look_up calls a duplicate; it may have been forgotten since. As it is made, that is "done, without a
+  /// result", where StoreTraits::results is false: idem::once then has no more to say of a repeated request.
+  /// L5: a result goes with its id, not before it and not after.
+  virtual Ending ending(const IdKey& id);
+
   /// Parked messages with number > `after`, oldest first. Payloads included: for people and tools, not for logs.
   virtual std::vector<ParkedMessage> parked(std::int64_t after = 0, std::size_t limit = 1000) = 0;
 };
@@ -251,6 +265,7 @@ struct StoreTraits {
   bool shared = false;    ///< several processes may share its memory
   bool durable = true;    ///< false: forgets on exit
   bool claims = false;    ///< Session::claim works: what an ExternalHandler needs for Claims::durable
+  bool results = false;   ///< Ledger::ending works: done(result) is kept and idem::once returns it
 };
 
 class Store {

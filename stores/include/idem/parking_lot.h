@@ -1,5 +1,5 @@
 // The parking lot of a store, for people and tools: what lies in it and why, and throwing it away. And whether an id is
-// remembered.
+// remembered, and letting it through again.
 //
 //   idem::SqliteParkingLot lot("ledger.db");
 //   for (const idem::Parked& parked : lot.list({.reason = idem::ParkReason::no_id}, 100)) …
@@ -64,6 +64,7 @@ struct RememberedId {
     done,            ///< a copy of it is a duplicate
     parked,          ///< the same: it ended in the parking lot (for any reason but id_conflict), also if dropped since
     claimed,         ///< an ExternalHandler's call may have been made, and its end is not recorded
+    forgotten,       ///< by hand, and no message of it has come since: the next one is handled
   };
   State state = State::not_remembered;
 
@@ -73,13 +74,13 @@ struct RememberedId {
   std::optional<Timestamp> to;    ///< its newest message: it is forgotten `retention` of stream time after that
 
   /// Messages of that id in the parking lot, conflicts too, and those that were dropped from it; the newest first, a
-  /// thousand of them at most. They may be there when the id itself is forgotten, and then handled again: `parked` is
-  /// what is said if both can be.
+  /// thousand of them at most. They may be there when the id itself is forgotten with its generation, and then handled
+  /// again: `parked` is what is said if both can be.
   std::vector<std::int64_t> parked, dropped;
   /// Ids of messages up to this time have been forgotten, of one topic at least; nullopt: nothing has been.
   std::optional<Timestamp> forgotten_until;
 };
-/// "not remembered", "done", "parked", "claimed".
+/// "not remembered", "done", "parked", "claimed", "forgotten".
 std::string_view to_string(RememberedId::State state);
 
 /// Of one store. Calls block for as long as the disk takes, and show or change what is durable. They throw StoreError
@@ -103,11 +104,20 @@ class ParkingLot {
   virtual std::size_t drop(const ParkedFilter& filter, const ByHand& by) = 0;
 
   virtual RememberedId look_up(const std::string& consumer, std::string_view id) = 0;
+
+  /// Lets an id that is done or parked through again: the next message of it is handled, once, whatever its content and
+  /// however late it comes. What was done is not undone, and parked messages stay where they are. An ExternalHandler is
+  /// told that a call may have been made (maybe_executed), under the same key: whoever tells copies by it must forget it
+  /// too. Positions stay finished: a message that Kafka gives again at its old offset is still a duplicate, another one
+  /// with the id is not. Leaves a row in idem_audit, in the same transaction.
+  /// Answers what was known of the id before; nothing is changed if that was neither done nor parked.
+  /// Throws std::invalid_argument if nobody says who.
+  virtual RememberedId forget(const std::string& consumer, std::string_view id, const ByHand& by) = 0;
 };
 
 /// Of a SQLite store's file. Reading leaves the file as it is and may be done beside the service that owns it; it then
-/// shows what that has committed. Files of an older idem are read as they are (ids: from schema 4 on). Dropping is for
-/// a file that no service owns at the moment and that has this version's schema: neither is changed by it.
+/// shows what that has committed. Files of an older idem are read as they are (ids: from schema 4 on). Dropping and
+/// forgetting are for a file that no service owns at the moment and that has this version's schema: neither is changed.
 ///
 /// It holds nothing open between calls. One thread at a time.
 class SqliteParkingLot final : public ParkingLot {
@@ -122,6 +132,8 @@ class SqliteParkingLot final : public ParkingLot {
   /// COMMIT fails leaves open whether they are gone: list them again.
   std::size_t drop(const ParkedFilter& filter, const ByHand& by) override;
   RememberedId look_up(const std::string& consumer, std::string_view id) override;
+  /// Throws as drop() does.
+  RememberedId forget(const std::string& consumer, std::string_view id, const ByHand& by) override;
 
  private:
   std::string path_;
