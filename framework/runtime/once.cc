@@ -1,5 +1,6 @@
 #include <idem/once.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
@@ -11,6 +12,9 @@
 
 namespace idem {
 namespace {
+
+// Whoever would wait longer waits for ever: nothing that a time can be added to.
+constexpr std::chrono::hours longest_wait{24 * 365};
 
 /// Waits for the one settlement of a synchronous call.
 class Wait final : public SettleListener {
@@ -86,7 +90,8 @@ Request::Request(TransactionalStore& store, std::string_view consumer, std::stri
 }
 
 bool Request::take_in_hand() {
-  in_hand_ = runtime::IdsInHand::of(ledger_)->wait_for(*record_.id, std::chrono::steady_clock::now() + options_.wait);
+  const auto wait = std::min<std::chrono::milliseconds>(options_.wait, longest_wait);
+  in_hand_ = runtime::IdsInHand::of(ledger_)->wait_for(*record_.id, std::chrono::steady_clock::now() + wait);
   return in_hand_ != nullptr;
 }
 

@@ -438,8 +438,8 @@ TEST_P(StoreSuite, S13_a_result_is_kept_with_its_id_byte_for_byte_also_after_a_r
     }
     EXPECT_EQ(ending("none").result, std::nullopt);
     EXPECT_FALSE(ending("none").parked);
-    EXPECT_EQ(place_->store().ledger({.consumer = "another", .retention = retention})->ending(*unplaced("empty").record.id).result,
-              std::nullopt);
+    const LedgerOptions another{.consumer = "another", .retention = retention};
+    EXPECT_EQ(place_->store().ledger(another)->ending(*unplaced("empty").record.id).result, std::nullopt);
     reopen();
   }
 }

@@ -133,6 +133,7 @@ TEST(Once, WhatCannotBeIsRefused) {
   EXPECT_THROW((void)once(store, "c", "", nothing), std::invalid_argument);
   EXPECT_THROW((void)once(store, "", "a", nothing), std::invalid_argument);
   EXPECT_THROW((void)once(store, "c", "a", nothing, {.wait = -1ms}), std::invalid_argument);
+  EXPECT_EQ(once(store, "c", "for ever", nothing, {.wait = std::chrono::milliseconds::max()}).kind, Kind::applied);
   const auto ledger = store.ledger({"c", 24h});
   EXPECT_THROW((void)once(store, "c", "a", nothing), std::invalid_argument) << "another retention";
   EXPECT_EQ(once(store, "c", "a", nothing, {.retention = 24h}).kind, Kind::applied);

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "sqlite_fixture.h"
+#include "tests/runtime/fixture.h"
 
 namespace idem::test {
 namespace {
@@ -88,6 +89,28 @@ TEST_F(SqliteOnce, a_call_whose_end_could_not_be_recorded_is_not_forgotten) {
   EXPECT_EQ(call("a").kind, Kind::applied);
   EXPECT_EQ(call("a").kind, Kind::duplicate);
   EXPECT_EQ(told_, (std::vector<bool>{false, true}));
+}
+
+TEST_F(SqliteOnce, a_handlers_result_outlives_the_group_it_was_lost_with) {
+  class Caller final : public ExternalHandler {
+   public:
+    Outcome handle(const Message&, const Attempt&) override {
+      failpoint::arm("store.commit_refused:error");  // the next commit is that of the end
+      return done("201 to call " + std::to_string(++calls));
+    }
+    std::atomic<int> calls{0};
+  } caller;
+  MemoryLog log{"payouts", 1};
+  log.append(0, entry("a"));
+  MemorySource source(log);
+  RuntimeOptions options = fast_options();
+  options.consumer = "webhook";
+  Runtime runtime(options);
+  runtime.add(source, *store_, caller);
+  EXPECT_TRUE(runtime.run_until_caught_up().ok());
+  EXPECT_EQ(runtime.counters().not_applied, 1u);
+  EXPECT_EQ(caller.calls, 1);
+  EXPECT_EQ(book("a").result, "201 to call 1");
 }
 
 TEST_F(SqliteOnce, without_its_claim_no_call_is_made) {

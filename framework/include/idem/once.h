@@ -89,7 +89,8 @@ auto with_outcome(Fn& fn) {
 }  // namespace detail
 
 /// Runs `fn` at most once per (consumer, id) and returns when the answer is durable. Any thread, but not inside a handler.
-/// `fn` returns an Outcome, or nothing for done(). It may be called again within one call, when a commit certainly failed.
+/// `fn` returns an Outcome, or nothing for done(); the delay of retry_after is for whoever asks again. It may be called again
+/// within one call, when a commit certainly failed.
 /// An exception from `fn` leaves nothing behind and passes through. A result above max_result_bytes is an exception
 /// (std::length_error), and leaves nothing behind either.
 ///

@@ -245,8 +245,8 @@ class Ledger {
     bool parked = false;                ///< in the parking lot, for any reason but id_conflict
     std::optional<std::string> result;  ///< what Conclusion::result kept
   };
-  /// Of an id that look_up calls a duplicate; it may have been forgotten since. As it is made, that is "done, without a
-  /// result", where StoreTraits::results is false: idem::once then has no more to say of a repeated request.
+  /// Of an id that look_up calls a duplicate, the open group included; it may have been forgotten since. As it is made, that
+  /// is "done, without a result", where StoreTraits::results is false: idem::once then has no more to say of a repeat.
   /// L5: a result goes with its id, not before it and not after.
   virtual Ending ending(const IdKey& id);
 
