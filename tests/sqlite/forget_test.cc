@@ -218,6 +218,9 @@ TEST_F(Forget, the_older_place_of_an_id_is_dropped_without_the_newer_one) {
   ledger_->advance(begin + hours(13));
   EXPECT_EQ(seen("a", 2), Seen::undecidable);
   EXPECT_EQ(result("a"), std::nullopt);
+  EXPECT_EQ(value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE 'idem!_results!_%' ESCAPE '!'"),
+            value("SELECT count(*) FROM idem_generation"))
+      << "what is forgotten is not kept in the file";
 }
 
 TEST_F(Forget, a_parked_id_is_let_through_and_its_message_stays_in_the_lot) {
