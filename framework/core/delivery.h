@@ -47,6 +47,7 @@ struct Delivery {
   bool claimed = false;       ///< its claim is durable, or on its way into the store
   bool maybe_called = false;  ///< by this process or one before it
   bool executed = false;      ///< the handler has said so; only the record is missing
+  std::optional<std::string> result;  ///< what it said then, to be kept with the record
   std::shared_ptr<void> in_hand;  ///< keeps the runtime's other pipelines from its id
 
   // --- The core's own --------------------------------------------------------------------------------------------

@@ -260,6 +260,7 @@ void DeliveryCore::recycle(Delivery& d) {
   d.lane = nullptr;
   d.why.clear();
   d.in_hand.reset();
+  d.result.reset();
   if (std::exchange(d.rationed, false)) ration_.give_back();
   if (std::exchange(d.withheld, false)) --withheld_;
   if (std::exchange(d.probe, false) && &d == probe_) {

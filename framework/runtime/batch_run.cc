@@ -84,12 +84,19 @@ void BatchRun::await_conclusion(Outcome outcome) {
   phase_ = Phase::conclude;
 }
 
-void BatchRun::finish(Conclusion::Kind kind) {
+std::optional<std::string> BatchRun::too_large(const Outcome& outcome) const {
+  if (!outcome.result() || outcome.result()->size() <= policy_.max_result_bytes) return std::nullopt;
+  return "its result of " + std::to_string(outcome.result()->size()) + " bytes is above max_result_bytes (" +
+         std::to_string(policy_.max_result_bytes) + ")";
+}
+
+void BatchRun::finish(Conclusion::Kind kind, const std::optional<std::string>& result) {
   core::Delivery& d = item();
   // Written before it joins: from then on it belongs to the group, and another thread may settle it at once.
   d.verdict = kind == Conclusion::Kind::done ? Verdict::done : Verdict::duplicate;
   Conclusion conclusion;
   conclusion.kind = kind;
+  if (result) conclusion.result = *result;
   switch (session_.finish(d.record, conclusion)) {
     case Joined::joined: return joined();
     case Joined::again: return run_again();

@@ -26,9 +26,10 @@ struct WorkerPolicy {
   std::string consumer;
   Claims claims = Claims::durable;
   OnUnresolved on_unresolved = OnUnresolved::call;
-  std::shared_ptr<IdsInHand> ids_in_hand;  ///< shared with the other pipelines of the ledger; null: there are none
+  std::shared_ptr<IdsInHand> ids_in_hand;  ///< shared with whoever else uses the ledger; null: nobody calls outside
   std::shared_ptr<HandlerWatch> watch;     ///< is told of every call; null: nobody watches
   LongDelays long_delays;
+  std::size_t max_result_bytes = 64 << 10;
 };
 
 class BatchRun {
@@ -60,7 +61,7 @@ class BatchRun {
   void group_was_lost(std::string why);
   /// Its group was lost, by no fault of its own: it runs again, in a group of its own. Nothing more of the batch does.
   void cut_off();
-  void finish(Conclusion::Kind kind);
+  void finish(Conclusion::Kind kind, const std::optional<std::string>& result = std::nullopt);
   void park(ParkReason reason, std::string why, int attempts);
   void keep_until_due(const Outcome& outcome, int attempts);
   /// The outcome is not done, and nothing of the call remains in the store.
@@ -69,6 +70,8 @@ class BatchRun {
   bool may_give_up();
   Session& session() { return session_; }
   const WorkerPolicy& policy() const { return policy_; }
+  /// What is wrong with a result that is too large to be kept; nullopt: nothing.
+  std::optional<std::string> too_large(const Outcome& outcome) const;
   /// Where this worker says which handler it is in; null: nobody asks.
   HandlerWatch::Worker* watched() const { return watched_; }
   /// One of its lane was parked in this batch, which is not durable yet.

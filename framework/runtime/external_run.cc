@@ -6,6 +6,7 @@
 #include "core/mutant.h"
 #include "runtime/failpoint.h"
 #include "runtime/guarded.h"
+#include "runtime/log.h"
 
 namespace idem::runtime {
 
@@ -84,15 +85,27 @@ Outcome ExternalRun::watch(core::Delivery& d, Attempt& attempt, Handle handle) {
 void ExternalRun::conclude(core::Delivery& d, Outcome outcome) {
   if (outcome.kind() == Outcome::Kind::done) {
     d.executed = true;
+    keep_result(d, outcome);
     return complete(d);
   }
   if (mutated(Mutant::failed_call_unsaid)) d.maybe_called = false;
   give_up_or_retry(outcome);
 }
 
+// In the delivery, for the group of its end may be lost: the call is not made again for its answer. That the call was made
+// is never forgotten because of what it answered.
+void ExternalRun::keep_result(core::Delivery& d, const Outcome& outcome) {
+  if (const auto why = too_large(outcome)) {
+    log().warn("{}/{} at {}: done, but {}: not kept", printable(std::string(d.message.topic)), d.message.partition,
+               d.message.offset, *why);
+    return;
+  }
+  d.result = outcome.result();
+}
+
 void ExternalRun::complete(core::Delivery& d) {
   (void)session().begin(d.record);  // nothing is written through it: the record alone commits
-  finish(Conclusion::Kind::done);
+  finish(Conclusion::Kind::done, d.result);
 }
 
 bool ExternalRun::behind_a_claim(const core::Delivery& d) const {

@@ -29,6 +29,7 @@ class ExternalRun final : public BatchRun {
   /// What `handle` says, called with an attempt that knows when it has to end.
   template <class Handle>
   Outcome watch(core::Delivery& delivery, Attempt& attempt, Handle handle);
+  void keep_result(core::Delivery& delivery, const Outcome& outcome);
   void complete(core::Delivery& delivery);
   bool behind_a_claim(const core::Delivery& delivery) const;
 

@@ -19,7 +19,8 @@ void HandlerRun::attend(core::Delivery& d, Seen) {
 }
 
 void HandlerRun::conclude(core::Delivery&, Outcome outcome) {
-  if (outcome.kind() == Outcome::Kind::done) return finish(Conclusion::Kind::done);
+  if (auto why = too_large(outcome)) outcome = dead_letter(std::move(*why));
+  if (outcome.kind() == Outcome::Kind::done) return finish(Conclusion::Kind::done, outcome.result());
 
   const Joined undone = session().roll_back();
   if (undone == Joined::interrupted) return group_was_lost(outcome.why());

@@ -1,11 +1,14 @@
-// Which ids the pipelines of one runtime are busy with, where they share a ledger and call somebody outside: an id that
-// comes from two sources at once must not be called by both, for neither would know of the other's call.
+// Which ids are being worked on in this process, by whoever calls somebody outside or answers a repeated request: two that
+// have the same id at once must not both call, for neither would know of the other's call.
 //
-// Each pipeline keeps the copies apart that it receives itself (DeliveryCore); this is about those of the others.
+// Each pipeline keeps the copies apart that it receives itself (DeliveryCore); this is about everybody else who uses the
+// same ledger: other pipelines, of any runtime, and idem::once.
 //
 // Threads: any.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <unordered_set>
@@ -17,13 +20,20 @@ namespace idem::runtime {
 
 class IdsInHand : public std::enable_shared_from_this<IdsInHand> {
  public:
+  /// The one of this ledger: the same for all who ask while the ledger lives.
+  static std::shared_ptr<IdsInHand> of(const std::shared_ptr<Ledger>& ledger);
+
   /// In hand until the answer is destroyed. Null: it is in another hand.
   std::shared_ptr<void> take(const IdKey& id);
+  /// The same, and waits until the other one lets go. Null: it has not until `give_up`.
+  std::shared_ptr<void> wait_for(const IdKey& id, std::chrono::steady_clock::time_point give_up);
 
  private:
+  std::shared_ptr<void> in_hand(const IdKey& id);
   void put_back(const IdKey& id);
 
   std::mutex mutex_;
+  std::condition_variable put_back_;
   std::unordered_set<IdKey, core::IdKeyHash> taken_;
 };
 

@@ -189,7 +189,6 @@ struct Runtime::Impl {
   runtime::SystemClock clock;
   mutable std::mutex mutex;
   std::vector<std::pair<Ledger*, std::unique_ptr<StreamTimes>>> stream_times;
-  std::vector<std::pair<Ledger*, std::shared_ptr<runtime::IdsInHand>>> ids_in_hand;
 
   runtime::HandlerWatch::Overdue overdue_of(const Job& job) {
     return job.watch ? job.watch->overdue(clock.now()) : runtime::HandlerWatch::Overdue{};
@@ -201,13 +200,6 @@ struct Runtime::Impl {
     for (auto& [key, times] : stream_times)
       if (key == &ledger) return *times;
     return *stream_times.emplace_back(&ledger, std::make_unique<StreamTimes>(ledger)).second;
-  }
-
-  std::shared_ptr<runtime::IdsInHand> ids_in_hand_of(Ledger& ledger) {
-    if (jobs.size() == 1) return nullptr;
-    for (auto& [key, ids] : ids_in_hand)
-      if (key == &ledger) return ids;
-    return ids_in_hand.emplace_back(&ledger, std::make_shared<runtime::IdsInHand>()).second;
   }
 
   template <class Called>
@@ -249,7 +241,8 @@ void Runtime::Impl::prepare(const std::shared_ptr<Job>& shared_job) {
       *job.source, *job.ledger, std::move(callees),
       runtime::WorkerPolicy{options.retry.attempts, options.on_conflict, options.on_undecidable,
                             options.dead_letter_destination, options.consumer, options.claims, options.on_unresolved,
-                            ids_in_hand_of(*job.ledger), job.watch, long_delays(job.store->traits())},
+                              job.external ? runtime::IdsInHand::of(job.ledger) : nullptr, job.watch,
+                              long_delays(job.store->traits()), options.max_result_bytes},
       shared_job);
   StreamTimes& times = times_of(*job.ledger);
   job.pipeline = std::make_unique<runtime::Pipeline>(runtime::Pipeline::Parts{

@@ -23,6 +23,7 @@ namespace idem::memory {
 struct Generation {
   Timestamp start{}, newest{};
   core::IdMap<std::uint64_t> fingerprints;
+  std::map<IdKey, Ledger::Ending> endings;  ///< of those that were parked or have a result
   std::set<std::string, std::less<>> topics;
 };
 
@@ -86,6 +87,17 @@ struct Consumer {
     if (!g.topics.contains(r.message->topic)) g.topics.emplace(r.message->topic);
     g.fingerprints.insert(*r.id, r.fingerprint);
     claims.erase(*r.id);
+  }
+
+  void keep_ending(const IdKey& id, const Conclusion& c) {
+    const bool is_parked = c.kind == Conclusion::Kind::parked;
+    if (is_parked || c.result)
+      generations.back().endings[id] = {is_parked, is_parked ? std::nullopt : std::optional<std::string>(c.result)};
+  }
+  Ledger::Ending ending(const IdKey& id) const {
+    for (const Generation& g : generations)
+      if (const auto known = g.endings.find(id); known != g.endings.end()) return known->second;
+    return {};
   }
 
   void advance(Timestamp time) {

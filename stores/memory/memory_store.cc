@@ -133,6 +133,7 @@ class MemorySession final : public Session {
       return true;
     }
     consumer_->returning.erase(record.returning);
+    if (record.id && !conflict) consumer_->keep_ending(*record.id, conclusion);
     if (conclusion.kind == Conclusion::Kind::parked)
       consumer_->park(record, conclusion);
     else
@@ -192,6 +193,11 @@ class MemoryLedger final : public Ledger {
     return consumer_->stream_time;
   }
 
+  Ending ending(const IdKey& id) override {
+    std::lock_guard turn(shared_->turn);
+    return consumer_->ending(id);
+  }
+
   std::vector<ParkedMessage> parked(std::int64_t after, std::size_t limit) override {
     std::lock_guard turn(shared_->turn);
     const auto& all = consumer_->parked;
@@ -228,7 +234,8 @@ MemoryStore::MemoryStore() : impl_(std::make_shared<Impl>()) {
 MemoryStore::~MemoryStore() = default;
 
 StoreTraits MemoryStore::traits() const {
-  return {.id = "memory", .name = "memory", .shared = false, .durable = false, .claims = true, .delays = true};
+  return {.id = "memory", .name = "memory", .shared = false, .durable = false, .claims = true, .delays = true,
+          .results = true};
 }
 
 std::shared_ptr<Ledger> MemoryStore::ledger(const LedgerOptions& options) {

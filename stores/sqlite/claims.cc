@@ -8,33 +8,39 @@ Claims::Claims(Connection& connection, std::int64_t consumer)
     : consumer_(consumer),
       insert_(connection, "INSERT INTO idem_claim (consumer, id_key, fingerprint) VALUES (?, ?, ?)"),
       delete_(connection, "DELETE FROM idem_claim WHERE consumer = ? AND id_key = ?") {
-  Statement all(connection, "SELECT id_key, fingerprint FROM idem_claim WHERE consumer = ?");
+  Statement all(connection, "SELECT id_key, fingerprint, forgotten FROM idem_claim WHERE consumer = ?");
   for (auto rows = all.rows(consumer); rows.next();)
-    claims_.insert(key_of(rows.text(0)), static_cast<std::uint64_t>(rows.integer(1)));
+    claims_.insert(key_of(rows.text(0)), {static_cast<std::uint64_t>(rows.integer(1)), rows.integer(2) != 0});
 }
 
 std::optional<std::uint64_t> Claims::find(const IdKey& key) const {
-  const std::uint64_t* fingerprint = claims_.find(key);
-  return fingerprint ? std::optional(*fingerprint) : std::nullopt;
+  const Claim* claim = claims_.find(key);
+  return claim ? std::optional(claim->fingerprint) : std::nullopt;
+}
+
+bool Claims::forgotten(const IdKey& key) const {
+  const Claim* claim = claims_.find(key);
+  return claim && claim->forgotten;
 }
 
 bool Claims::add(const IdKey& key, std::uint64_t fingerprint) {
-  if (!claims_.insert(key, fingerprint).second) return false;
-  changes_.push_back({key, fingerprint, true});
+  const Claim claim{fingerprint, false};
+  if (!claims_.insert(key, claim).second) return false;
+  changes_.push_back({key, claim, true});
   return true;
 }
 
 void Claims::remove(const IdKey& key) {
-  const auto fingerprint = find(key);
-  if (!fingerprint) return;
-  changes_.push_back({key, *fingerprint, false});
+  const Claim* claim = claims_.find(key);
+  if (!claim) return;
+  changes_.push_back({key, *claim, false});
   claims_.erase(key);
 }
 
 void Claims::write() {
   for (const Change& change : changes_) {
     const KeyBytes key(change.key);
-    if (change.added) insert_.run(consumer_, key.blob(), change.fingerprint);
+    if (change.added) insert_.run(consumer_, key.blob(), change.claim.fingerprint);
     else delete_.run(consumer_, key.blob());
   }
 }
@@ -43,7 +49,7 @@ void Claims::undo(std::size_t down_to) noexcept {
   for (; changes_.size() > down_to; changes_.pop_back()) {
     const Change& change = changes_.back();
     if (change.added) claims_.erase(change.key);
-    else claims_.insert(change.key, change.fingerprint);
+    else claims_.insert(change.key, change.claim);
   }
 }
 

@@ -12,6 +12,9 @@ constexpr std::size_t sealed_for_each_added = 2;
 constexpr std::size_t least_sealed = 256;
 constexpr std::int64_t rows_erased = 4;
 
+// The later one counts: an id that was forgotten by hand is there twice.
+void put_over(IdSet& set, const IdEntry& entry) { *set.insert(entry.key, entry.fingerprint).first = entry.fingerprint; }
+
 }  // namespace
 
 // --- A generation ---------------------------------------------------------------------------------------------------
@@ -28,7 +31,7 @@ void IdIndex::Generation::load() {
   }
   tail_end = tail_begin;
   rows.each_in_tail(tail_begin, [&](std::int64_t row, const IdEntry& entry) {
-    set.insert(entry.key, entry.fingerprint);
+    put_over(set, entry);
     tail_end = row + 1;
   });
   // What a crash has left: the tail of a run that counts, buckets of a run that never did.
@@ -79,9 +82,13 @@ bool IdIndex::knows(const IdKey& key, Moment then) {
 
 bool IdIndex::add(const IdKey& key, std::uint64_t fingerprint, Moment then) {
   if (knows(key, then)) return false;
+  add_again(key, fingerprint);
+  return true;
+}
+
+void IdIndex::add_again(const IdKey& key, std::uint64_t fingerprint) {
   added_by_key_.insert(key, fingerprint);
   added_.push_back({key, fingerprint});
-  return true;
 }
 
 void IdIndex::take_back() noexcept {
@@ -115,7 +122,7 @@ void IdIndex::write() {
 void IdIndex::committed() noexcept {
   if (!added_.empty()) {
     Generation& newest = generations_.front();
-    for (const IdEntry& entry : added_) newest.set.insert(entry.key, entry.fingerprint);
+    for (const IdEntry& entry : added_) put_over(newest.set, entry);
     ++newest.tail_end;
   }
   for (Generation& g : generations_) {

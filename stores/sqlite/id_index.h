@@ -5,6 +5,8 @@
 // again from the tail when the store is opened. A set that is full is sealed: its ids become a sorted run in the file,
 // a few rows with each commit, and a filter in memory that says of nearly every new id that it is not in there.
 //
+// Wherever an id is twice, because it was forgotten by hand and remembered again, the newer place is asked first.
+//
 // Ids live in generations, a table and a set each, so that forgetting is dropping a table. Nothing below this knows
 // that an id is unique: every record is added under the write turn, by whoever has looked for it under the same turn
 // or asks again for what came since.
@@ -46,6 +48,8 @@ class IdIndex {
   bool knows(const IdKey& key, Moment then);
   /// False, and nothing is added, if knows().
   bool add(const IdKey& key, std::uint64_t fingerprint, Moment then);
+  /// Of an id that is there and has been forgotten by hand: from now on this is what is remembered of it.
+  void add_again(const IdKey& key, std::uint64_t fingerprint);
 
   // As Participant.
   void keep() noexcept { kept_ = added_.size(); }

@@ -5,6 +5,8 @@
 
 #include "sqlite/id_rows.h"
 #include "sqlite/key_bytes.h"
+#include "sqlite/parked_rows.h"
+#include "sqlite/schema.h"
 #include "sqlite/values.h"
 
 namespace idem::sqlite {
@@ -34,9 +36,32 @@ std::optional<Remembering> find_remembering(Connection& connection, std::int64_t
   return std::nullopt;
 }
 
-bool is_claimed(Connection& connection, std::int64_t consumer, const IdKey& key) {
-  Statement find(connection, "SELECT 1 FROM idem_claim WHERE consumer = ? AND id_key = ?");
-  return find.rows(consumer, KeyBytes(key).blob()).next();
+Claimed find_claim(Connection& connection, std::int64_t consumer, const IdKey& key) {
+  const bool may_be_forgotten = stored_version(connection) >= first_schema_with_results;
+  Statement find(connection, std::string("SELECT ") + (may_be_forgotten ? "forgotten" : "0") +
+                                 " FROM idem_claim WHERE consumer = ? AND id_key = ?");
+  auto rows = find.rows(consumer, KeyBytes(key).blob());
+  if (!rows.next()) return Claimed::no;
+  return rows.integer(0) != 0 ? Claimed::forgotten : Claimed::yes;
+}
+
+bool was_parked(Connection& connection, std::int64_t consumer, const IdKey& key) {
+  Statement find(connection,
+                 "SELECT reason FROM idem_parked WHERE id_key = ?1 AND consumer = ?2 AND number > ?3 UNION ALL "
+                 "SELECT reason FROM idem_audit WHERE id_key = ?1 AND consumer = ?2 AND parked > ?3 AND what = 'drop'");
+  const std::string id_key = parked_id_key(key);
+  for (auto rows = find.rows(Blob{id_key}, consumer, parked_before_forgotten(connection, consumer, key)); rows.next();)
+    if (park_reason(rows.text(0)) != ParkReason::id_conflict) return true;
+  return false;
+}
+
+std::int64_t parked_before_forgotten(Connection& connection, std::int64_t consumer, const IdKey& key) {
+  Statement find(connection,
+                 "SELECT coalesce(max(parked), 0) FROM idem_audit WHERE id_key = ? AND consumer = ? AND what = 'forget'");
+  const std::string id_key = parked_id_key(key);
+  auto rows = find.rows(Blob{id_key}, consumer);
+  rows.next();
+  return rows.integer(0);
 }
 
 }  // namespace idem::sqlite

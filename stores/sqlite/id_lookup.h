@@ -12,6 +12,8 @@ namespace idem::sqlite {
 
 /// The ids of older schemas lie otherwise.
 constexpr std::int64_t first_schema_with_runs = 4;
+constexpr std::int64_t first_schema_with_audit = 6;
+constexpr std::int64_t first_schema_with_results = 8;
 
 /// A generation that remembers an id.
 struct Remembering {
@@ -23,6 +25,14 @@ struct Remembering {
 /// a transaction, for an id moves from one place to another.
 std::optional<Remembering> find_remembering(Connection& connection, std::int64_t consumer, const IdKey& key);
 
-bool is_claimed(Connection& connection, std::int64_t consumer, const IdKey& key);
+/// What there is in idem_claim.
+enum class Claimed { no, yes, forgotten };
+Claimed find_claim(Connection& connection, std::int64_t consumer, const IdKey& key);
+
+/// Whether a message of the id ended in the parking lot, also if it has been dropped since, and not because of a conflict.
+/// What ended there before the id was forgotten by hand is not asked for. For this version's schema.
+bool was_parked(Connection& connection, std::int64_t consumer, const IdKey& key);
+/// The highest number of a parked message when the id was last forgotten by hand; 0: never. From schema 6 on.
+std::int64_t parked_before_forgotten(Connection& connection, std::int64_t consumer, const IdKey& key);
 
 }  // namespace idem::sqlite

@@ -1,5 +1,6 @@
 #include "sqlite/ledger.h"
 
+#include "sqlite/id_lookup.h"
 #include "sqlite/session.h"
 
 namespace idem::sqlite {
@@ -16,8 +17,9 @@ SqliteLedger::SqliteLedger(std::shared_ptr<Writer> writer, const LedgerOptions& 
       consumer_(find_or_make(*writer_, options.consumer)),
       positions_(writer_->connection(), consumer_),
       ids_(writer_->connection(), writer_->ids_in_memory()),
+      results_(writer_->connection()),
       claims_(writer_->connection(), consumer_),
-      retention_(writer_->connection(), ids_, consumer_, options.retention),
+      retention_(writer_->connection(), ids_, results_, consumer_, options.retention),
       parking_lot_(writer_->connection(), consumer_),
       returning_(writer_->connection(), consumer_) {
   turn_over();
@@ -77,6 +79,16 @@ void SqliteLedger::skip(std::uint32_t slot, std::int64_t from, std::int64_t to, 
 
 std::unique_ptr<Session> SqliteLedger::session(SettleListener& listener) {
   return std::make_unique<SqliteSession>(shared_from_this(), listener);
+}
+
+Ledger::Ending SqliteLedger::ending(const IdKey& id) {
+  Writer::Hold hold(*writer_);
+  try {
+    if (auto result = results_.find(id)) return {.parked = false, .result = std::move(result)};
+    return {.parked = was_parked(writer_->connection(), consumer_, id), .result = std::nullopt};
+  } catch (const SqlError& e) {
+    throw writer_->database().store_error(e);
+  }
 }
 
 std::vector<ParkedMessage> SqliteLedger::parked(std::int64_t after, std::size_t limit) {
@@ -140,7 +152,7 @@ std::optional<Seen> SqliteLedger::judge_returning(const Record& record) {
 }
 
 Seen SqliteLedger::judge(const Record& record, std::optional<std::uint64_t> remembered) const {
-  if (!remembered) return judge_unremembered(record);
+  if (!remembered || claims_.forgotten(*record.id)) return judge_unremembered(record);
   return differ(record.fingerprint, *remembered) ? Seen::conflict : Seen::duplicate;
 }
 
@@ -174,8 +186,10 @@ void SqliteLedger::finish_position(const Record& record) {
 
 bool SqliteLedger::remember(const Record& record, IdIndex::Moment then) {
   const bool for_itself = remembered_for_itself(record);
-  const bool added = ids_.add(*record.id, record.fingerprint, for_itself ? IdIndex::before_all : then);
-  if (!added && !for_itself) return false;
+  bool added = true;
+  if (for_itself) added = ids_.add(*record.id, record.fingerprint, IdIndex::before_all);
+  else if (claims_.forgotten(*record.id)) ids_.add_again(*record.id, record.fingerprint);
+  else if (!ids_.add(*record.id, record.fingerprint, then)) return false;
   claims_.remove(*record.id);
   if (added) retention_.note(record.message->topic, record.time);
   writer_->group().take_part(*this);

@@ -14,6 +14,7 @@
 #include "sqlite/id_index.h"
 #include "sqlite/parking_lot.h"
 #include "sqlite/positions.h"
+#include "sqlite/results.h"
 #include "sqlite/retention.h"
 #include "sqlite/returning.h"
 #include "sqlite/writer.h"
@@ -38,6 +39,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   std::unique_ptr<Session> session(SettleListener& listener) override;
   void advance(Timestamp time) override { retention_.advance(time); }
   Timestamp stream_time() const override { return retention_.stream_time(); }
+  Ending ending(const IdKey& id) override;
   std::vector<ParkedMessage> parked(std::int64_t after, std::size_t limit) override;
   Returning returning(const PartitionRef& partition, Timestamp now, std::size_t limit,
                       const std::function<bool(std::int64_t)>& in_hand) override;
@@ -61,6 +63,8 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   bool claim(const Record& record, IdIndex::Moment then);
   /// By another message, if the record is a conflict.
   bool claimed(const IdKey& id) const { return claims_.find(id).has_value(); }
+  /// Of the id just remembered.
+  void keep_result(const IdKey& id, std::string_view result) { results_.put(id, result); }
   void park(const Record& record, const Conclusion& conclusion) { parking_lot_.park(record, conclusion); }
   /// False: it had come back and has ended since.
   bool delay(const Record& record, const Conclusion& conclusion);
@@ -87,6 +91,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   const std::int64_t consumer_;
   Positions positions_;
   IdIndex ids_;
+  Results results_;
   Claims claims_;
   Retention retention_;
   ParkingLot parking_lot_;

@@ -9,15 +9,16 @@
 #include "core/siphash.h"
 #include "runtime/failpoint.h"
 #include "sqlite/id_lookup.h"
+#include "sqlite/key_bytes.h"
 #include "sqlite/parked_rows.h"
 #include "sqlite/redrive.h"
+#include "sqlite/results.h"
 #include "sqlite/schema.h"
 #include "sqlite/values.h"
 
 namespace idem::sqlite {
 namespace {
 
-constexpr std::int64_t first_schema_with_audit = 6;
 constexpr std::int64_t first_schema_with_returning = 7;
 constexpr std::size_t numbers_of_an_id = 1'000;
 
@@ -126,11 +127,11 @@ Redriven LotFile::redrive(const ParkedFilter& filter, const ByHand& by, const Re
 }
 
 bool LotFile::ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key,
-                         std::vector<std::int64_t>& numbers) {
+                         std::int64_t after, std::vector<std::int64_t>& numbers) {
   bool ended = false;
   for (auto rows = numbers_and_reasons.rows(Blob{id_key}, consumer); rows.next();) {
     if (numbers.size() < numbers_of_an_id) numbers.push_back(rows.integer(0));
-    ended = ended || park_reason(rows.text(1)) != ParkReason::id_conflict;
+    ended = ended || (rows.integer(0) > after && park_reason(rows.text(1)) != ParkReason::id_conflict);
   }
   return ended;
 }
@@ -146,12 +147,14 @@ RememberedId LotFile::look_up(const std::string& consumer, std::string_view id) 
   RememberedId answer;
   Statement parked(connection_,
                    "SELECT number, reason FROM idem_parked WHERE id_key = ? AND consumer = ? ORDER BY number DESC");
-  bool ended = ended_here(parked, number, id_key, answer.parked);
-  if (schema_ >= first_schema_with_audit) {
+  const bool has_audit = schema_ >= first_schema_with_audit;
+  const std::int64_t before_forgotten = has_audit ? parked_before_forgotten(connection_, number, key) : 0;
+  bool ended = ended_here(parked, number, id_key, before_forgotten, answer.parked);
+  if (has_audit) {
     Statement dropped(connection_,
                       "SELECT parked, reason FROM idem_audit WHERE id_key = ? AND consumer = ? AND what = 'drop' "
                       "ORDER BY number DESC");
-    ended = ended_here(dropped, number, id_key, answer.dropped) || ended;
+    ended = ended_here(dropped, number, id_key, before_forgotten, answer.dropped) || ended;
   }
   if (schema_ >= first_schema_with_returning) {
     Statement redriven(connection_,
@@ -163,18 +166,54 @@ RememberedId LotFile::look_up(const std::string& consumer, std::string_view id) 
                         "SELECT min(due) FROM idem_returning WHERE id_key = ? AND consumer = ?");
     if (auto rows = returning.rows(Blob{id_key}, number); rows.next()) answer.returns_at = maybe_time_of(rows, 0);
   }
-  if (const auto found = find_remembering(connection_, number, key)) {
+  const Claimed claim = find_claim(connection_, number, key);
+  if (claim == Claimed::forgotten) {
+    answer.state = RememberedId::State::forgotten;
+  } else if (const auto found = find_remembering(connection_, number, key)) {
     answer.state = ended ? RememberedId::State::parked : RememberedId::State::done;
     answer.generation = found->generation;
     answer.from = found->from;
     answer.to = found->to;
-  } else if (is_claimed(connection_, number, key)) {
+  } else if (claim == Claimed::yes) {
     answer.state = RememberedId::State::claimed;
   }
   if (answer.returns_at) answer.state = RememberedId::State::returning;
   Statement horizon(connection_, "SELECT max(bound) FROM idem_horizon WHERE consumer = ?");
   if (auto rows = horizon.rows(number); rows.next()) answer.forgotten_until = maybe_time_of(rows, 0);
   return answer;
+}
+
+RememberedId LotFile::forget(const std::string& consumer, std::string_view id, const ByHand& by) {
+  RememberedId known = look_up(consumer, id);
+  if (known.state != RememberedId::State::done && known.state != RememberedId::State::parked) return known;
+  const std::int64_t number = consumer_number(consumer);
+  const IdKey key = key_of_id(id);
+  write_audit(number, id, key, by);
+  if (IDEM_FAILPOINT("ids.forget")) throw StoreError("failpoint ids.forget", true);
+  let_through(number, key);
+  return known;
+}
+
+void LotFile::write_audit(std::int64_t consumer, std::string_view id, const IdKey& key, const ByHand& by) {
+  Statement insert(connection_,
+                   "INSERT INTO idem_audit (at, who, why, what, consumer, parked, id, id_key) VALUES (?, ?, ?, 'forget', "
+                   "?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'idem_parked'), 0), ?, ?)");
+  const std::string id_key = parked_id_key(key);
+  insert.run(milliseconds(now()), by.who, by.why, consumer, Blob{id}, Blob{id_key});
+}
+
+// What is remembered stays where it is, in rows that are never changed: the claim goes before it.
+void LotFile::let_through(std::int64_t consumer, const IdKey& key) {
+  const KeyBytes bytes(key);
+  Statement claim(connection_, "INSERT INTO idem_claim (consumer, id_key, fingerprint, forgotten) VALUES (?, ?, 0, 1)");
+  claim.run(consumer, bytes.blob());
+  std::vector<std::int64_t> generations;
+  Statement all(connection_, "SELECT number FROM idem_generation WHERE consumer = ?");
+  for (auto rows = all.rows(consumer); rows.next();) generations.push_back(rows.integer(0));
+  for (const std::int64_t generation : generations) {
+    Statement erase(connection_, "DELETE FROM " + Results::table(generation) + " WHERE id_key = ?");
+    erase.run(bytes.blob());
+  }
 }
 
 void require_meant(const std::string& call, const ParkedFilter& filter, const ByHand& by) {

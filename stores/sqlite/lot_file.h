@@ -27,6 +27,7 @@ class LotFile {
   std::size_t drop(const ParkedFilter& filter, const ByHand& by);
   Redriven redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options);
   RememberedId look_up(const std::string& consumer, std::string_view id);
+  RememberedId forget(const std::string& consumer, std::string_view id, const ByHand& by);
 
  private:
   ParkedChoice choice(const ParkedFilter& filter);
@@ -34,9 +35,11 @@ class LotFile {
   std::int64_t consumer_number(const std::string& name) const;
   std::string consumer_name(std::int64_t number) const;
   void write_audit(const ParkedChoice& chosen, const ByHand& by);
-  /// Whether a message of the id ended here; its numbers too.
-  bool ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key,
+  /// Whether a message of the id ended here with a number above `after`; its numbers too.
+  bool ended_here(Statement& numbers_and_reasons, std::int64_t consumer, const std::string& id_key, std::int64_t after,
                   std::vector<std::int64_t>& numbers);
+  void let_through(std::int64_t consumer, const IdKey& key);
+  void write_audit(std::int64_t consumer, std::string_view id, const IdKey& key, const ByHand& by);
 
   Connection& connection_;
   const std::int64_t schema_;

@@ -16,9 +16,11 @@ std::optional<std::int64_t> maybe_integer(const Row& row, int column) {
 
 }  // namespace
 
-Retention::Retention(Connection& connection, IdIndex& ids, std::int64_t consumer, std::chrono::milliseconds retention)
+Retention::Retention(Connection& connection, IdIndex& ids, Results& results, std::int64_t consumer,
+                     std::chrono::milliseconds retention)
     : connection_(connection),
       ids_(ids),
+      results_(results),
       consumer_(consumer),
       retention_(retention.count()),
       span_(std::max<Milliseconds>(1, retention.count() / generations_in_a_retention)),
@@ -47,6 +49,7 @@ void Retention::load() {
   for (Generation& g : generations_) {
     for (auto rows = topics.rows(g.number); rows.next();) g.topics.emplace(rows.text(0));
     ids_.created(g.number);
+    results_.created(g.number);
   }
 }
 
@@ -111,6 +114,7 @@ void Retention::begin_generation() {
   Statement insert(connection_, "INSERT INTO idem_generation VALUES (?, ?, ?, NULL)");
   insert.run(number, consumer_, begun_->start);
   ids_.create_table(number);
+  Results::create_table(connection_, number);
   (void)IDEM_FAILPOINT("store.rotate");
 }
 
@@ -121,6 +125,7 @@ void Retention::drop(const Generation& generation) {
   Statement row(connection_, "DELETE FROM idem_generation WHERE number = ?");
   row.run(generation.number);
   ids_.drop_table(generation.number);
+  Results::drop_table(connection_, generation.number);
   dropped_.push_back(generation.number);
   (void)IDEM_FAILPOINT("store.drop");
 }
@@ -134,9 +139,11 @@ void Retention::applied() {
     }
     generations_.erase(g);
     ids_.dropped(number);
+    results_.dropped(number);
   }
   if (!begun_) return;
   ids_.created(begun_->number);
+  results_.created(begun_->number);
   generations_.push_back(std::move(*begun_));
 }
 

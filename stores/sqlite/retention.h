@@ -1,4 +1,4 @@
-// How long the ids of one consumer are remembered, and what is known of what was forgotten.
+// How long the ids of one consumer and their results are remembered, and what is known of what was forgotten.
 //
 // Ids are remembered a generation at a time. A generation ends when stream time has moved on by an eighth of the
 // retention, and is dropped when stream time is a whole retention past its newest record. It leaves its newest time
@@ -23,12 +23,14 @@
 
 #include "sqlite/connection.h"
 #include "sqlite/id_index.h"
+#include "sqlite/results.h"
 
 namespace idem::sqlite {
 
 class Retention {
  public:
-  Retention(Connection& connection, IdIndex& ids, std::int64_t consumer, std::chrono::milliseconds retention);
+  Retention(Connection& connection, IdIndex& ids, Results& results, std::int64_t consumer,
+            std::chrono::milliseconds retention);
 
   // --- Any thread -------------------------------------------------------------------------------------------
 
@@ -73,6 +75,7 @@ class Retention {
 
   Connection& connection_;
   IdIndex& ids_;
+  Results& results_;
   const std::int64_t consumer_;
   const Milliseconds retention_, span_;
   std::atomic<Milliseconds> stream_time_{0};  // 0: not known yet

@@ -11,6 +11,7 @@
 #include "runtime/failpoint.h"
 #include "sqlite/id_migration.h"
 #include "sqlite/outbox_migration.h"
+#include "sqlite/result_migration.h"
 
 namespace idem::sqlite {
 namespace {
@@ -137,9 +138,9 @@ CREATE TABLE idem_audit (
   at           INTEGER NOT NULL,
   who          TEXT NOT NULL,
   why          TEXT NOT NULL,
-  what         TEXT NOT NULL,     -- 'drop'
+  what         TEXT NOT NULL,     -- 'drop', 'forget'
   consumer     INTEGER NOT NULL,
-  parked       INTEGER,           -- its number in idem_parked
+  parked       INTEGER,           -- its number in idem_parked; of 'forget': the highest one given until then
   reason       TEXT,
   topic        TEXT,
   partition    INTEGER,
@@ -196,7 +197,7 @@ void create(Connection& connection) {
 }
 
 constexpr Migration all_migrations[] = {create, add_outbox, add_claims, seal_all_ids, pack_outbox, add_audit,
-                                        add_returning};
+                                        add_returning, keep_results};
 
 bool has_table(Connection& connection, std::string_view name) {
   Statement find(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

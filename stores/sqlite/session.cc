@@ -202,7 +202,7 @@ Joined SqliteSession::conclude(const Record& record, const Conclusion& conclusio
   if (!begin_group_if_alone(record)) return Joined::interrupted;
   switch (conclusion.kind) {
     case Conclusion::Kind::done:
-      return done(record);
+      return done(record, conclusion.result);
     case Conclusion::Kind::parked:
       return parked(record, conclusion);
     case Conclusion::Kind::delayed:
@@ -232,12 +232,14 @@ Joined SqliteSession::put_claim(const Record& record) {
   return Joined::joined;
 }
 
-Joined SqliteSession::done(const Record& record) {
+Joined SqliteSession::done(const Record& record, const std::optional<std::string_view>& result) {
   if (ledger_->position_done(record)) return refuse();
   if (record.returning != 0 && !has_written()) write_in_own_span();
   if (record.id) {
     group_.begin();
+    if (result && !has_written()) enter_span();
     if (!ledger_->remember(record, looked_up_at_)) return refuse();
+    if (result) ledger_->keep_result(*record.id, *result);
   }
   if (record.returning != 0 && !ledger_->end_return(record)) return refuse();
   (void)IDEM_FAILPOINT("store.record");

@@ -58,7 +58,7 @@ class SqliteSession final : public Session {
   bool begin_group_if_alone(const Record& record);
   Joined conclude(const Record& record, const Conclusion& conclusion);
   Joined put_claim(const Record& record);
-  Joined done(const Record& record);
+  Joined done(const Record& record, const std::optional<std::string_view>& result);
   Joined parked(const Record& record, const Conclusion& conclusion);
   Joined delayed(const Record& record, const Conclusion& conclusion);
   Joined skipped(const Record& record);

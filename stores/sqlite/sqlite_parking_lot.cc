@@ -13,6 +13,7 @@
 #include "sqlite/lot_file.h"
 #include "sqlite/owner_lock.h"
 #include "sqlite/reading.h"
+#include "sqlite/results.h"
 #include "sqlite/schema.h"
 
 namespace idem {
@@ -56,7 +57,7 @@ OwnerLock own(const std::string& path) {
     return OwnerLock(path, std::chrono::milliseconds(0));
   } catch (const OwnedByAnother& e) {
     throw StoreError(path + " is owned by process " + e.pid() +
-                         ": stop it to change the parking lot. Looking at it works meanwhile",
+                         ": stop it to change what is in it. Looking at it works meanwhile",
                      false);
   }
 }
@@ -94,6 +95,7 @@ std::string_view to_string(RememberedId::State state) {
     case RememberedId::State::parked: return "parked";
     case RememberedId::State::claimed: return "claimed";
     case RememberedId::State::returning: return "returning";
+    case RememberedId::State::forgotten: return "forgotten";
   }
   return "unknown";
 }
@@ -138,6 +140,13 @@ RememberedId SqliteParkingLot::look_up(const std::string& consumer, std::string_
   RememberedId answer;
   sqlite::read(path_, [&](sqlite::LotFile& file) { answer = file.look_up(consumer, id); });
   return answer;
+}
+
+RememberedId SqliteParkingLot::forget(const std::string& consumer, std::string_view id, const ByHand& by) {
+  if (by.who.empty()) throw std::invalid_argument("ParkingLot::forget: ByHand::who is required");
+  RememberedId known;
+  sqlite::change(path_, [&](sqlite::LotFile& file) { known = file.forget(consumer, id, by); });
+  return known;
 }
 
 }  // namespace idem

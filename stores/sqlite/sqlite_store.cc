@@ -60,7 +60,7 @@ SqliteStore::~SqliteStore() = default;
 
 StoreTraits SqliteStore::traits() const {
   return {.id = impl_->writer->database().identity().id, .name = impl_->name, .shared = false, .durable = true,
-          .claims = true, .delays = true};
+          .claims = true, .delays = true, .results = true};
 }
 
 std::shared_ptr<Ledger> SqliteStore::ledger(const LedgerOptions& options) {

@@ -418,6 +418,78 @@ TEST_F(Parks, ids_show_says_in_which_state) {
   EXPECT_TRUE(says(ask("other"), "not remembered"));
 }
 
+struct Forgets : Parks {
+  void SetUp() override {
+    Parks::SetUp();
+    park_four();
+  }
+  Ended forget(const std::string& id, std::vector<std::string> more = {"--yes"}) {
+    std::vector<std::string> arguments{"ids", "forget", path(), "--consumer", "consumer", id};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return idem(arguments);
+  }
+  std::string state(const std::string& id) {
+    return idem({"ids", "show", path(), "--consumer", "consumer", "--json", id}).json()["state"];
+  }
+  std::string audited() { return sql("SELECT count(*) FROM idem_audit"); }
+};
+
+TEST_F(Forgets, lets_an_id_through_and_says_what_it_was) {
+  const Ended ended = forget("a", {"--yes", "--who", "alice", "--reason-why", "to be booked again"});
+  EXPECT_EQ(ended.code, 0) << ended.output;
+  EXPECT_EQ(ended.output, "forgotten; it was parked. The next message of it is handled\n");
+  EXPECT_EQ(state("a"), "forgotten");
+  EXPECT_TRUE(says(idem({"ids", "show", path(), "--consumer", "consumer", "a"}), "state       forgotten"));
+  EXPECT_EQ(sql("SELECT who, what, why, CAST(id AS TEXT) FROM idem_audit"), "alice|forget|to be booked again|a\n");
+  EXPECT_EQ(lies_there(), "1,2,3,4\n") << "its message stays";
+  EXPECT_EQ(forget("c", {"--yes", "--json"}).json()["was"], "parked");
+  EXPECT_NE(sql("SELECT who FROM idem_audit WHERE number = 2"), "\n") << "the login user";
+}
+
+TEST_F(Forgets, what_is_not_remembered_or_forgotten_already_is_2_and_one_clear_line) {
+  EXPECT_EQ(forget("never seen").code, 2);
+  EXPECT_TRUE(says(forget("never seen"), "is not remembered")) << forget("never seen").output;
+  EXPECT_EQ(audited(), "0\n");
+  ASSERT_EQ(forget("a").code, 0);
+  EXPECT_EQ(forget("a").code, 2);
+  EXPECT_TRUE(says(forget("a"), "is forgotten already")) << forget("a").output;
+  EXPECT_EQ(audited(), "1\n");
+  EXPECT_FALSE(terminal_obeys(forget(nasty.c_str()).output));
+}
+
+TEST_F(Forgets, asks_at_a_terminal_and_needs_yes_elsewhere) {
+  const Ended nobody = forget("a", {});
+  EXPECT_EQ(nobody.code, 3);
+  EXPECT_TRUE(says(nobody, "add --yes")) << nobody.output;
+  const std::vector<std::string> command{"ids", "forget", path(), "--consumer", "consumer", "a"};
+  for (const char* no : {"n\n", "\n", "yess\n", "\x04"}) {
+    const Ended ended = at_terminal(command, no);
+    EXPECT_EQ(ended.code, 1) << ended.output;
+    EXPECT_TRUE(says(ended, "Forget it?")) << ended.output;
+    EXPECT_TRUE(says(ended, "nothing was forgotten")) << ended.output;
+  }
+  EXPECT_EQ(state("a"), "parked");
+  EXPECT_EQ(at_terminal(command, "y\n").code, 0);
+  EXPECT_EQ(state("a"), "forgotten");
+}
+
+TEST_F(Forgets, takes_ids_in_base64) {
+  ASSERT_EQ(forget("YQ==", {"--base64", "--yes"}).code, 0);
+  EXPECT_EQ(state("a"), "forgotten");
+  EXPECT_EQ(forget("!", {"--base64", "--yes"}).code, 3);
+}
+
+TEST_F(Forgets, is_refused_beside_the_service_and_for_another_consumer) {
+  EXPECT_TRUE(says(idem({"ids", "forget", path(), "--consumer", "consumr", "a", "--yes"}), "there is: consumer"));
+  EXPECT_EQ(idem({"ids", "forget", path(), "a", "--yes"}).code, 3);
+  open();
+  const Ended ended = forget("a");
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(says(ended, "is owned by process " + std::to_string(::getpid()))) << ended.output;
+  EXPECT_EQ(state("a"), "parked");
+  EXPECT_TRUE(says(idem({"ids", "forget", "--help"}), "2 there was nothing to forget; 3 usage"));
+}
+
 // --- Those who mistype ----------------------------------------------------------------------------------------------
 
 TEST_F(Parks, exit_codes_and_one_clear_line) {
@@ -479,7 +551,8 @@ TEST_F(Parks, exit_codes_and_one_clear_line) {
 
 TEST_F(Parks, files_of_other_schemas) {
   park_four();
-  sql("DROP TABLE idem_returning; DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
+  sql("DROP TABLE idem_results_1; ALTER TABLE idem_claim DROP COLUMN forgotten; "
+      "DROP TABLE idem_returning; DROP TABLE idem_audit; DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; "
       "UPDATE idem_store SET schema_version = 5");
   const auto before = contents(path());
   EXPECT_EQ(numbers({"--reason", "dead_letter"}), (Numbers{1, 4}));

@@ -1,4 +1,4 @@
-// Rules L1 to L4 of idem/store.h: what a Ledger promises.
+// Rules L1 to L4 and L6 of idem/store.h: what a Ledger promises.
 #pragma once
 
 #include "store_place.h"
@@ -78,6 +78,26 @@ TEST_P(StoreSuite, L4_what_was_forgotten_makes_the_old_messages_of_its_topics_un
     EXPECT_EQ(look_up(newer), Seen::fresh);
     EXPECT_EQ(look_up(unplaced("history", "a topic added later")), Seen::fresh);
     EXPECT_EQ(look_up(item(0, "")), Seen::fresh) << "known by position only";
+    reopen();
+  }
+}
+
+TEST_P(StoreSuite, L6_a_result_goes_with_its_id) {
+  if (!keeps_results()) GTEST_SKIP() << "this store keeps no results";
+  Item& old = unplaced("old");
+  ledger_->advance(old.record.time);
+  ASSERT_EQ(look_up(old), Seen::fresh);
+  ASSERT_EQ(run(old, "result"), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(old.record.token, true));
+  ledger_->advance(old.record.time + retention - std::chrono::milliseconds(1));
+  ASSERT_EQ(look_up(unplaced("old")), Seen::duplicate);
+  reopen();
+  EXPECT_EQ(ending("old").result, "result");
+  ledger_->advance(old.record.time + retention);
+  ASSERT_NE(look_up(unplaced("old")), Seen::duplicate);
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    EXPECT_EQ(ending("old").result, std::nullopt);
     reopen();
   }
 }

@@ -97,6 +97,17 @@ class StoreSuite : public testing::TestWithParam<StoreFactory> {
     return session.finish(i.record, {});
   }
 
+  /// The same with a result.
+  Joined run(const Item& i, std::string_view result) {
+    place_->write_effect(session_->begin(i.record), i.id);
+    return session_->finish(i.record, with(result));
+  }
+
+  static Conclusion with(std::string_view result) {
+    Conclusion conclusion;
+    conclusion.result = result;
+    return conclusion;
+  }
   static Conclusion skipped() { return {.kind = Conclusion::Kind::skipped}; }
   static Conclusion parked(ParkReason reason) {
     return {.kind = Conclusion::Kind::parked, .reason = reason, .why = "because", .attempts = 3};
@@ -149,6 +160,8 @@ class StoreSuite : public testing::TestWithParam<StoreFactory> {
     return made;
   }
   Item& returned_at(int minute) { return returned(due_at(minute).at(0)); }
+  bool keeps_results() { return place_->store().traits().results; }
+  Ledger::Ending ending(const std::string& id) { return ledger_->ending(*unplaced(id).record.id); }
 
   bool settled_as(std::uint64_t token, bool durable) { return settled_as(settled_, token, durable); }
   static bool settled_as(Settled& settled, std::uint64_t token, bool durable) {

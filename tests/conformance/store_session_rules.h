@@ -1,4 +1,4 @@
-// Rules S1 to S12 of idem/store.h: what a Session promises.
+// Rules S1 to S12 and S15 of idem/store.h: what a Session promises.
 #pragma once
 
 #include "store_place.h"
@@ -416,6 +416,114 @@ TEST_P(StoreSuite, S12_a_claim_whose_group_failed_is_not_there) {
   for (int restarts = 0; restarts < 2; ++restarts) {
     EXPECT_EQ(look_up(unplaced("fresh")), Seen::fresh);
     EXPECT_EQ(look_up(unplaced("old")), Seen::claimed) << "its conclusion was lost too";
+    reopen();
+  }
+}
+
+TEST_P(StoreSuite, S15_a_result_is_kept_with_its_id_byte_for_byte_also_after_a_restart) {
+  if (!keeps_results()) GTEST_SKIP() << "this store keeps no results";
+  const std::string bytes("\0\xff bytes", 8), large(64 << 10, 'x');
+  const std::vector<std::pair<std::string, std::string>> results = {{"bytes", bytes}, {"empty", ""}, {"large", large}};
+  for (const auto& [id, result] : results) {
+    Item& i = unplaced(id);
+    ASSERT_EQ(look_up(i), Seen::fresh);
+    ASSERT_EQ(run(i, result), Joined::joined);
+  }
+  process(unplaced("none"));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    for (const auto& [id, result] : results) {
+      EXPECT_EQ(look_up(unplaced(id)), Seen::duplicate);
+      EXPECT_EQ(ending(id).result, result) << id;
+      EXPECT_FALSE(ending(id).parked);
+    }
+    EXPECT_EQ(ending("none").result, std::nullopt);
+    EXPECT_FALSE(ending("none").parked);
+    const LedgerOptions another{.consumer = "another", .retention = retention};
+    EXPECT_EQ(place_->store().ledger(another)->ending(*unplaced("empty").record.id).result, std::nullopt);
+    reopen();
+  }
+}
+
+TEST_P(StoreSuite, S15_what_is_not_done_leaves_no_result) {
+  if (!keeps_results()) GTEST_SKIP() << "this store keeps no results";
+  std::deque<Item*> before;
+  for (const char* id : {"before 1", "before 2", "before 3"}) before.push_back(&unplaced(id));
+  Item& bad = unplaced("bad");
+  std::vector<const Record*> records;
+  for (Item* i : before) records.push_back(&i->record);
+  records.push_back(&bad.record);
+  std::vector<Seen> seen(records.size());
+  session_->look_up(records, seen);
+  for (Item* i : before) ASSERT_EQ(run(*i, "of " + i->id), Joined::joined);
+  place_->write_effect(session_->begin(bad.record), "bad");
+  while (session_->roll_back() == Joined::again) {
+    // Those it has taken back, and it once more.
+    const std::size_t taken_back = session_->taken_back();
+    for (std::size_t n = before.size() - taken_back; n < before.size(); ++n) {
+      EXPECT_EQ(ending(before[n]->id).result, std::nullopt) << "taken back";
+      ASSERT_EQ(run(*before[n], "of " + before[n]->id), Joined::joined);
+    }
+    place_->write_effect(session_->begin(bad.record), "bad");
+  }
+  session_->yield();
+  ASSERT_TRUE(settled_as(before.back()->record.token, true));
+  for (Item* i : before) EXPECT_EQ(ending(i->id).result, "of " + i->id);
+  EXPECT_EQ(ending("bad").result, std::nullopt);
+}
+
+TEST_P(StoreSuite, S15_the_second_record_of_an_id_does_not_change_its_result) {
+  if (!keeps_results()) GTEST_SKIP() << "this store keeps no results";
+  Item& first = unplaced("id");
+  Item& second = unplaced("id");
+  ASSERT_EQ(look_up(first), Seen::fresh);
+  ASSERT_EQ(look_up(second), Seen::fresh);
+  ASSERT_EQ(run(first, "first"), Joined::joined);
+  ASSERT_EQ(run(second, "second"), Joined::duplicate);
+  session_->yield();
+  ASSERT_TRUE(settled_as(first.record.token, true));
+  EXPECT_EQ(ending("id").result, "first");
+}
+
+TEST_P(StoreSuite, S15_a_result_whose_group_failed_is_not_there) {
+  if (!keeps_results()) GTEST_SKIP() << "this store keeps no results";
+  Item& i = unplaced("id");
+  ASSERT_EQ(look_up(i), Seen::fresh);
+  ASSERT_EQ(run(i, "lost"), Joined::joined);
+  if (!place_->fail_next_commit()) GTEST_SKIP() << GetParam().name << " cannot fail";
+  session_->yield();
+  ASSERT_TRUE(settled_as(i.record.token, false));
+  EXPECT_EQ(ending("id").result, std::nullopt);
+}
+
+TEST_P(StoreSuite, S15_the_end_of_a_claim_may_have_a_result) {
+  if (!keeps_results() || !place_->store().traits().claims) GTEST_SKIP() << "this store keeps no results or no claims";
+  claim(unplaced("id"));
+  Item& again = unplaced("id");
+  ASSERT_EQ(look_up(again), Seen::claimed);
+  (void)session_->begin(again.record);
+  ASSERT_EQ(session_->finish(again.record, with("called")), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(again.record.token, true));
+  reopen();
+  EXPECT_EQ(look_up(unplaced("id")), Seen::duplicate);
+  EXPECT_EQ(ending("id").result, "called");
+}
+
+TEST_P(StoreSuite, S15_an_id_that_was_parked_is_told_from_one_that_is_done) {
+  if (!keeps_results()) GTEST_SKIP() << "this store keeps no results";
+  Item& dead = unplaced("dead");
+  ASSERT_EQ(look_up(dead), Seen::fresh);
+  ASSERT_EQ(session_->finish(dead.record, parked(ParkReason::dead_letter)), Joined::joined);
+  process(unplaced("done"));
+  Item& other = unplaced("done");
+  other.record.fingerprint = 2;
+  ASSERT_EQ(look_up(other), Seen::conflict);
+  ASSERT_EQ(session_->finish(other.record, parked(ParkReason::id_conflict)), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(settled_as(other.record.token, true));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    EXPECT_TRUE(ending("dead").parked);
+    EXPECT_FALSE(ending("done").parked) << "a conflict says nothing of the one that is done";
     reopen();
   }
 }

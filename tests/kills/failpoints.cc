@@ -56,6 +56,7 @@ constexpr Failpoint all[] = {
     {"parked.drop", Reached::by_hand},
     {"parked.returning", Reached::by_hand},
     {"parked.redrive", Reached::by_hand},
+    {"ids.forget", Reached::by_hand},
 };
 
 }  // namespace

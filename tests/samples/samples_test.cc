@@ -111,25 +111,6 @@ TEST(PublishSample, SaysOfEachLineThatKafkaHasIt) {
   EXPECT_EQ(found, expected);
 }
 
-TEST(OnceWebhook, AnswersARepeatWithoutBookingIt) {
-  Scratch scratch("webhook");
-  const std::filesystem::path database = scratch / "ledger.db";
-  const auto call = [&](const std::string& calls) {
-    return run(
-        {"/bin/sh", "-c", "printf '" + calls + "' | " + sample("once_webhook") + " " + database.string()});
-  };
-
-  Finished first = call("a 1 100\\nb 2 250\\na 1 100\\na 1 999\\nnonsense\\n c 1\\n");
-  EXPECT_TRUE(first.status.ok()) << first.output;
-  EXPECT_EQ(first.output,
-            "201 booked\n201 booked\n200 booked before\n409 this id was another payment\n"
-            "400 not a payment\n400 not a payment\n");
-
-  Finished later = call("b 2 250\\nd 2 1\\n");  // another process: it is all in the file
-  EXPECT_EQ(later.output, "200 booked before\n201 booked\n");
-  EXPECT_EQ(bookings(database), (Strings{"a 1 100", "b 2 250", "d 2 1"}));
-}
-
 // The quick start's experiment, shorter. Its last line and exit code are what scripts look at.
 TEST(Quickstart, ShowsWhatTheRawLoopDoesAndWhatIdemDoes) {
   Scratch scratch("quickstart");
@@ -179,7 +160,7 @@ TEST(Quickstart, FailsWhenItsConsumerDoublesPayments) {
 
 // A sample is read at one sitting.
 TEST(Samples, HaveThirtyToEightyLines) {
-  for (const char* name : {"payments.cc", "raw_loop.cc", "once_webhook.cc", "publish.cc", "pitfalls/automatic_ack.cc",
+  for (const char* name : {"payments.cc", "raw_loop.cc", "webhook.cc", "publish.cc", "pitfalls/automatic_ack.cc",
                            "pitfalls/after_commit.cc", "pitfalls/transient.cc", "pitfalls/fire_and_forget.cc",
                            "pitfalls/published.cc"}) {
     std::ifstream file(std::string(IDEM_SAMPLES_SOURCE) + "/" + name);

@@ -22,9 +22,12 @@ class [[nodiscard]] Outcome {
   const std::string& why() const { return why_; }
   /// retry_after only: wait this long instead of the runtime's own backoff. Durably if it is long (RetryPolicy::long_delay).
   std::optional<std::chrono::milliseconds> delay() const { return delay_; }
+  /// done(result) only: what is kept with the id.
+  const std::optional<std::string>& result() const { return result_; }
 
  private:
   friend Outcome done();
+  friend Outcome done(std::string result);
   friend Outcome retry(std::string why);
   friend Outcome retry_after(std::chrono::milliseconds delay, std::string why);
   friend Outcome dead_letter(std::string why);
@@ -35,9 +38,19 @@ class [[nodiscard]] Outcome {
   Kind kind_;
   std::string why_;
   std::optional<std::chrono::milliseconds> delay_;
+  std::optional<std::string> result_;
 };
 
 inline Outcome done() { return Outcome(Outcome::Kind::done); }
+/// And `result` is kept with the id, as long as that is remembered: idem::once returns it to whoever repeats the request.
+/// Any bytes, none is a result too; they are never logged. Above RuntimeOptions::max_result_bytes the message is parked
+/// instead; if its call has been made already (ExternalHandler), it is done and the result is not kept.
+/// A store without StoreTraits::results keeps none.
+inline Outcome done(std::string result) {
+  Outcome outcome = done();
+  outcome.result_ = std::move(result);
+  return outcome;
+}
 inline Outcome retry(std::string why) { return Outcome(Outcome::Kind::retry, std::move(why)); }
 inline Outcome retry_after(std::chrono::milliseconds delay, std::string why) {
   return Outcome(Outcome::Kind::retry, std::move(why), delay);

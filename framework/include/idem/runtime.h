@@ -121,6 +121,12 @@ struct RuntimeOptions {
   /// Of an ExternalHandler only: an earlier call may have been made, and `resolve` answers unknown.
   OnUnresolved on_unresolved = OnUnresolved::call;
 
+  /// The largest result of done(result) that is kept. Results are in the store's file as long as their ids are, and in
+  /// memory until they are durable, not counted by `budget`. A larger one is a mistake of the handler's: of a Handler,
+  /// what it wrote is rolled back and the message parked as dead_letter; of an ExternalHandler, whose call has been made,
+  /// the message is done without a result, which is logged (not what is in it).
+  std::size_t max_result_bytes = 64 << 10;
+
   RetryPolicy retry;
   CircuitBreaker circuit_breaker;  ///< of each source one
   RateLimit rate_limit;            ///< of each source

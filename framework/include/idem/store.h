@@ -110,6 +110,8 @@ struct Conclusion {
   OutgoingMessage dead_letter;                  ///< … of this message, in the same transaction
   Timestamp due{};                              ///< delayed only: by the wall clock
   bool maybe_called = false;                    ///< delayed only: an ExternalHandler's call may have been made
+  std::optional<std::string_view> result;       ///< done, with an id, only: keep it with the id. Borrowed until finish()
+                                                ///< returns
 };
 
 enum class Joined {
@@ -178,6 +180,8 @@ class Session {
   /// S14: a record that has come back is fresh (or claimed) in every look_up although its id is remembered, until one
   ///      record of its number is finished; as delayed, it comes back again. All others of that number are duplicates.
   ///      Came it without an id and has one now, it is looked up like any other.
+  /// S15: a result is kept with its id, byte for byte, and durable together with it or not at all (Ledger::ending). A
+  ///      store that keeps none (StoreTraits::results) ignores it.
   virtual Joined finish(const Record& record, const Conclusion& conclusion) = 0;
 
   /// Joins to the open group that the record's handler is about to call somebody outside. Without begin(). Does not
@@ -258,6 +262,16 @@ class Ledger {
   virtual void advance(Timestamp time) = 0;
   virtual Timestamp stream_time() const = 0;
 
+  /// How a remembered id ended, as far as the store tells.
+  struct Ending {
+    bool parked = false;                ///< in the parking lot, for any reason but id_conflict
+    std::optional<std::string> result;  ///< what Conclusion::result kept
+  };
+  /// Of an id that look_up calls a duplicate, the open group included; it may have been forgotten since. As it is made, that
+  /// is "done, without a result", where StoreTraits::results is false: idem::once then has no more to say of a repeat.
+  /// L6: a result goes with its id, not before it and not after.
+  virtual Ending ending(const IdKey& id);
+
   /// Parked messages with number > `after`, oldest first. Payloads included: for people and tools, not for logs.
   virtual std::vector<ParkedMessage> parked(std::int64_t after = 0, std::size_t limit = 1000) = 0;
 
@@ -287,6 +301,7 @@ struct StoreTraits {
   bool claims = false;    ///< Session::claim works: what an ExternalHandler needs for Claims::durable
   bool delays = false;    ///< Conclusion::Kind::delayed and Ledger::returning work. If not, long delays are waited for
                           ///< in memory.
+  bool results = false;   ///< Ledger::ending works: done(result) is kept and idem::once returns it
 };
 
 class Store {

@@ -1,5 +1,5 @@
 // The parking lot of a store, for people and tools: what lies in it and why, throwing it away, and putting it back to
-// work. And whether an id is remembered.
+// work. And whether an id is remembered, and letting it through again.
 //
 //   idem::SqliteParkingLot lot("ledger.db");
 //   for (const idem::Parked& parked : lot.list({.reason = idem::ParkReason::no_id}, 100)) …
@@ -80,6 +80,7 @@ struct RememberedId {
     claimed,         ///< an ExternalHandler's call may have been made, and its end is not recorded
     returning,       ///< a message of it comes back by itself (returns_at): put off by its handler, or redriven. A copy
                      ///< is a duplicate meanwhile
+    forgotten,       ///< by hand, and no message of it has come since: the next one is handled
   };
   State state = State::not_remembered;
 
@@ -89,8 +90,8 @@ struct RememberedId {
   std::optional<Timestamp> to;    ///< its newest message: it is forgotten `retention` of stream time after that
 
   /// Messages of that id in the parking lot, conflicts too, and those that were dropped from it; the newest first, a
-  /// thousand of them at most. They may be there when the id itself is forgotten, and then handled again: `parked` is
-  /// what is said if both can be.
+  /// thousand of them at most. They may be there when the id itself is forgotten with its generation, and then handled
+  /// again: `parked` is what is said if both can be.
   std::vector<std::int64_t> parked, dropped;
   /// Those that were redriven. One that was parked again has another number, too.
   std::vector<std::int64_t> redriven;
@@ -98,7 +99,7 @@ struct RememberedId {
   /// Ids of messages up to this time have been forgotten, of one topic at least; nullopt: nothing has been.
   std::optional<Timestamp> forgotten_until;
 };
-/// "not remembered", "done", "parked", "claimed", "returning".
+/// "not remembered", "done", "parked", "claimed", "returning", "forgotten".
 std::string_view to_string(RememberedId::State state);
 
 /// Of one store. Calls block for as long as the disk takes, and show or change what is durable. They throw StoreError
@@ -130,11 +131,20 @@ class ParkingLot {
   virtual Redriven redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options = {}) = 0;
 
   virtual RememberedId look_up(const std::string& consumer, std::string_view id) = 0;
+
+  /// Lets an id that is done or parked through again: the next message of it is handled, once, whatever its content and
+  /// however late it comes. What was done is not undone, and parked messages stay where they are. An ExternalHandler is
+  /// told that a call may have been made (maybe_executed), under the same key: whoever tells copies by it must forget it
+  /// too. Positions stay finished: a message that Kafka gives again at its old offset is still a duplicate, another one
+  /// with the id is not. Leaves a row in idem_audit, in the same transaction.
+  /// Answers what was known of the id before; nothing is changed if that was neither done nor parked.
+  /// Throws std::invalid_argument if nobody says who.
+  virtual RememberedId forget(const std::string& consumer, std::string_view id, const ByHand& by) = 0;
 };
 
 /// Of a SQLite store's file. Reading leaves the file as it is and may be done beside the service that owns it; it then
 /// shows what that has committed. Files of an older idem are read as they are (ids: from schema 4 on). Dropping and
-/// redriving are for a file that no service owns at the moment and that has this version's schema: neither is changed by
+/// redriving, and forgetting ids, are for a file that no service owns at the moment and that has this version's schema: neither is changed by
 /// them. The service that owns a file redrives with SqliteStore::redrive().
 ///
 /// It holds nothing open between calls. One thread at a time.
@@ -152,6 +162,8 @@ class SqliteParkingLot final : public ParkingLot {
   /// The same.
   Redriven redrive(const ParkedFilter& filter, const ByHand& by, const RedriveOptions& options = {}) override;
   RememberedId look_up(const std::string& consumer, std::string_view id) override;
+  /// Throws as drop() does.
+  RememberedId forget(const std::string& consumer, std::string_view id, const ByHand& by) override;
 
  private:
   std::string path_;

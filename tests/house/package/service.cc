@@ -19,6 +19,7 @@ int main() {
   };
   const bool asked = idem::exit_code(idem::examine_rabbitmq({.uri = "amqp://127.0.0.1:1"})) == 1 &&
                      idem::exit_code(idem::examine_store("no-such.db")) == 1;
-  const bool once = add("a") == idem::Once::applied && add("a") == idem::Once::duplicate;
+  const bool once = add("a").kind == idem::Once::Kind::applied &&
+                    add("a").kind == idem::Once::Kind::duplicate;
   return asked && once && left && source.traits().stable_positions && !orders.traits().stable_positions ? 0 : 1;
 }
