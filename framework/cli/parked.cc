@@ -300,7 +300,8 @@ constexpr const char* bytes =
 }  // namespace
 
 void add_parked(CLI::App& app, int& code) {
-  CLI::App& parked = *app.add_subcommand("parked", "The parking lot: what ended without an effect, throwing it away, and putting it back to work.");
+  CLI::App& parked = *app.add_subcommand(
+      "parked", "The parking lot: what ended without an effect, throwing it away, and putting it back to work.");
   parked.require_subcommand(1);
 
   Command list_command(parked, "list", "Which messages are parked, and why.", code, list);

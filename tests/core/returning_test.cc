@@ -113,6 +113,7 @@ TEST_F(ReturningTest, with_a_worker_it_stays_in_hand_over_the_end_of_its_assignm
 }
 
 TEST_F(ReturningTest, the_store_is_asked_again_when_what_an_ended_assignment_had_in_hand_is_through) {
+  options.ordering = Ordering::unordered;
   Partition& p = assign(0, 10);
   receive_returning(p, 3, 1, "a");
   Delivery* late = receive(p, 10, "late");

@@ -35,7 +35,8 @@ void Outside::check_order(const Call& call) {
   const Sent& own = messages[broker_.partition(call.place.partition).find(call.place.offset)];
   if (store_.out_of_order(call.place)) return;
   for (const Sent& later : messages)
-    if (later.offset > own.offset && !store_.out_of_order({later.partition, later.offset}) && history_.scenario.one_lane(own.key, later.key) &&
+    if (later.offset > own.offset && !store_.out_of_order({later.partition, later.offset}) &&
+        history_.scenario.one_lane(own.key, later.key) &&
         has_effect(later.partition, later.offset))
       history_.violate("I6", "calls of one lane take effect out of order");
 }
