@@ -53,6 +53,7 @@ constexpr Failpoint all[] = {
     {"source.revoke_end", Reached::leaving},
     {"parked.drop", Reached::by_hand},
     {"ids.forget", Reached::by_hand},
+    {"store.result", Reached::elsewhere},
 };
 
 }  // namespace

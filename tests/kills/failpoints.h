@@ -15,6 +15,7 @@ struct Failpoint {
     leaving,      ///< after SIGTERM
     first_start,  ///< when a store is made
     by_hand,      ///< never by a consumer: by the program idem
+    elsewhere,    ///< never by the harness's consumer, whose handlers have no results: tests of the store
   };
   std::string_view name;
   Reached reached = Reached::running;
