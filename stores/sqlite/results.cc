@@ -1,5 +1,8 @@
 #include "sqlite/results.h"
 
+#include <sqlite3.h>
+
+#include "runtime/failpoint.h"
 #include "sqlite/key_bytes.h"
 #include "sqlite/values.h"
 
@@ -16,6 +19,7 @@ void Results::drop_table(Connection& connection, std::int64_t generation) {
 
 // An id that was forgotten by hand may have been remembered in this generation before.
 void Results::put(const IdKey& key, std::string_view result) {
+  if (IDEM_FAILPOINT("store.result")) throw SqlError(SQLITE_FULL, "failpoint store.result");
   put_->run(KeyBytes(key).blob(), Blob{result});
 }
 

@@ -25,7 +25,7 @@ Endings::Endings(std::uint64_t seed, bool points, std::chrono::microseconds long
                  const std::function<bool(std::string_view)>& reaches)
     : random_(seed), points_(points), longest_life_(longest_life) {
   for (const Failpoint& point : failpoints())
-    if (point.reached != Reached::by_hand && point.reached != Reached::put_off && reaches(point.name)) all_.push_back(point);
+    if (point.reached != Reached::by_hand && point.reached != Reached::elsewhere && reaches(point.name)) all_.push_back(point);
 }
 
 Ending Endings::next(bool new_store, bool group) {

@@ -10,7 +10,7 @@ constexpr Failpoint all[] = {
     {"store.migrate", Reached::first_start},
     {"source.polled"},
     {"io.received"},
-    {"io.returned", Reached::put_off},
+    {"io.returned", Reached::elsewhere},
     {"io.dispatched"},
     {"worker.dequeued"},
     {"worker.looked_up"},
@@ -22,7 +22,7 @@ constexpr Failpoint all[] = {
     {"worker.handler_return"},
     {"store.record"},
     {"store.park"},
-    {"store.delay", Reached::put_off},
+    {"store.delay", Reached::elsewhere},
     {"store.released"},
     {"store.span_undone"},
     {"store.tail"},
@@ -57,6 +57,7 @@ constexpr Failpoint all[] = {
     {"parked.returning", Reached::by_hand},
     {"parked.redrive", Reached::by_hand},
     {"ids.forget", Reached::by_hand},
+    {"store.result", Reached::elsewhere},
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ struct Failpoint {
     leaving,      ///< after SIGTERM
     first_start,  ///< when a store is made
     by_hand,      ///< never by a consumer: by the program idem
-    put_off,      ///< not by this consumer, whose messages have no long delays: long_delay_test kills there
+    elsewhere,    ///< never by the harness's consumer, whose handlers have no long delays and no results: other tests
   };
   std::string_view name;
   Reached reached = Reached::running;

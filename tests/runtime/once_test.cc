@@ -319,7 +319,7 @@ TEST(OnceAtTheSameTime, ASecondOneIsBusyAfterItsWaitAndGetsTheResultLater) {
   EXPECT_EQ(once(store, "c", "b", nothing, {.wait = 0ms}).kind, Kind::applied) << "another id is nobody's";
   EXPECT_EQ(once(store, "d", "a", nothing, {.wait = 0ms}).kind, Kind::applied) << "another consumer's too";
 
-  auto waiting = std::async(std::launch::async, ask, 1h);
+  auto waiting = std::async(std::launch::async, ask, std::chrono::milliseconds::max());
   held.go_on.set_value();
   const Once second = waiting.get();
   EXPECT_EQ(second.kind, Kind::duplicate);
@@ -449,7 +449,7 @@ TEST_F(OnceBesideARuntime, KeepsItsExternalHandlerFromTheSameId) {
   Runtime runtime(options);
   runtime.add(source, store, handler);
   std::thread running([&] { EXPECT_TRUE(runtime.run_until_caught_up().ok()); });
-  wait_until([&] { return runtime.counters().done == 1; });  // "b": "a" came before it
+  wait_until([&] { return runtime.counters().done >= 1; });  // "b": "a" came before it
   held.go_on.set_value();
   asking.join();
   running.join();

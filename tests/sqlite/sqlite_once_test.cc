@@ -91,6 +91,22 @@ TEST_F(SqliteOnce, a_call_whose_end_could_not_be_recorded_is_not_forgotten) {
   EXPECT_EQ(told_, (std::vector<bool>{false, true}));
 }
 
+TEST_F(SqliteOnce, a_result_that_cannot_be_written_takes_its_id_along) {
+  Item& i = item("a");
+  Conclusion conclusion;
+  conclusion.result = "result";
+  ASSERT_EQ(look_up(i), Seen::fresh);
+  (void)session_->begin(i.record);  // and nothing is written through it
+  failpoint::arm("store.result:error");
+  EXPECT_THROW((void)session_->finish(i.record, conclusion), StoreError);
+  ASSERT_EQ(look_up(i), Seen::fresh) << "it has not joined";
+  (void)session_->begin(i.record);
+  ASSERT_EQ(session_->finish(i.record, conclusion), Joined::joined);
+  session_->yield();
+  ASSERT_TRUE(durable(i));
+  EXPECT_EQ(ledger_->ending(*i.record.id).result, "result");
+}
+
 TEST_F(SqliteOnce, a_handlers_result_outlives_the_group_it_was_lost_with) {
   class Caller final : public ExternalHandler {
    public:
