@@ -267,7 +267,7 @@ TEST_F(OutboxStore, what_waits_in_an_older_file_is_sent) {
   {
     sqlite::Connection connection({.path = path(), .cache_bytes = 1 << 20});
     connection.exec(
-        "DROP TABLE idem_outbox; DROP TABLE idem_outbox_marks; DROP TABLE idem_audit; "
+        "DROP TABLE idem_outbox; DROP TABLE idem_outbox_marks; DROP TABLE idem_returning; DROP TABLE idem_audit; "
         "DROP TABLE idem_results_1; ALTER TABLE idem_claim DROP COLUMN forgotten; "
         "DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; UPDATE idem_store SET schema_version = 4;"
         "CREATE TABLE idem_outbox (number INTEGER PRIMARY KEY, destination INTEGER NOT NULL, id ANY NOT NULL, key BLOB, "
@@ -303,7 +303,7 @@ TEST_F(OutboxStore, a_file_without_the_tables_gets_them) {
   ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(handle,
                          "DROP TABLE idem_outbox; DROP TABLE idem_outbox_destination; DROP TABLE idem_outbox_parked; "
-                         "DROP TABLE idem_outbox_marks; DROP TABLE idem_claim; DROP TABLE idem_id_run; DROP TABLE idem_audit; "
+                         "DROP TABLE idem_outbox_marks; DROP TABLE idem_claim; DROP TABLE idem_id_run; DROP TABLE idem_returning; DROP TABLE idem_audit; "
                          "DROP TABLE idem_results_1; "
                          "DROP INDEX idem_parked_in_order; DROP INDEX idem_parked_id; UPDATE idem_store SET schema_version = 1; "
                          "CREATE TABLE ids (key BLOB NOT NULL PRIMARY KEY, fingerprint INTEGER NOT NULL, "
