@@ -361,7 +361,6 @@ void DeliveryCore::complete(const Completion& completion, Ticks now) {
                                          : counters_.done);
       if (d.verdict == Verdict::delayed) {
         ++counters_.retries;
-        note_failure(d, now);
         p.next_return = std::min(p.next_return.value_or(d.due), d.due);
       }
       if (d.verdict == Verdict::parked && d.park_reason == ParkReason::id_conflict) ++counters_.conflicts;

@@ -171,7 +171,7 @@ void Pipeline::report(const core::Completion& completion) {
   const Delivery& d = *completion.delivery;
   const bool failed = completion.kind == core::Completion::Kind::retry;
   const bool delayed = completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::delayed;
-  if ((failed || delayed) && last_failure_ != d.why) last_failure_ = d.why;
+  if (failed && last_failure_ != d.why) last_failure_ = d.why;
   if (failed && d.attempts + 1 == parts_.options.retry.attempts)
     log().warn("parking withheld topic={} partition={} offset={} attempts={} why=\"{}\"; it may be an outage: tried on",
                d.message.topic, d.message.partition, d.message.offset, d.attempts + 1, d.why);

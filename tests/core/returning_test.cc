@@ -78,7 +78,9 @@ TEST_F(ReturningTest, it_enters_its_lane_behind_what_is_there_and_copies_wait_fo
   receive(p, 10, "first", "key");
   receive_returning(p, 3, 1, "back", "key");
   receive(p, 11, "back", "other key");
-  EXPECT_EQ(dispatched_offsets(), (Offsets{10, 3})) << "one lane, one batch; the copy waits";
+  EXPECT_EQ(dispatched_offsets(), (Offsets{10})) << "one lane; the copy waits";
+  complete_all();
+  EXPECT_EQ(dispatched_offsets(), (Offsets{3}));
   complete_all();
   EXPECT_EQ(dispatched_offsets(), (Offsets{11}));
 }

@@ -2,8 +2,8 @@
 // opens, nothing more of the source is handed to handlers and nothing is parked, until single messages get through again.
 //
 // Each source has its own. Failures are calls that end in retry or an exception, or that return past
-// RuntimeOptions::handler_deadline. What a handler dead-letters is a verdict on the message: neither a failure nor a success,
-// and so are duplicates and whatever is parked without a call.
+// RuntimeOptions::handler_deadline. What a handler dead-letters or puts off for long (RetryPolicy::long_delay) is a verdict on
+// the message: neither a failure nor a success, and so are duplicates and whatever is parked without a call.
 #pragma once
 
 #include <chrono>
