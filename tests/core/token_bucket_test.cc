@@ -53,7 +53,7 @@ TEST(TokenBucket, KeepsTheRateOverALongTimeWhateverTheSteps) {
     take_all(bucket);
     const auto step = rate < 1 ? 7'000ms : 7ms;
     double taken = 0, due = 0;
-    for (int i = 0; i < 10'000; ++i) {
+    for (int i = 0; i < 500; ++i) {
       bucket.tick(now += step);
       taken += take_all(bucket);
       due += rate * std::chrono::duration<double>(step).count();
