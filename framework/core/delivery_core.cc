@@ -1,16 +1,12 @@
 #include "core/delivery_core.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/mutant.h"
 
 namespace idem::core {
-
 namespace {
-
-constexpr std::size_t largest_kept_buffer = 64 << 10;
 
 std::uint64_t size_in_memory(const Message& m) {
   std::uint64_t size = m.payload.value_or("").size() + m.key.value_or("").size();
@@ -19,33 +15,6 @@ std::uint64_t size_in_memory(const Message& m) {
 }
 
 }  // namespace
-
-void Delivery::assign(const Message& from, std::string_view topic) {
-  std::size_t need = from.payload.value_or("").size() + from.key.value_or("").size();
-  for (const Header& h : from.headers) need += h.name.size() + h.value.value_or("").size();
-  if (need > capacity_ || capacity_ > std::max(need, largest_kept_buffer)) {
-    buffer_ = std::make_unique_for_overwrite<char[]>(need);
-    capacity_ = need;
-  }
-  char* end = buffer_.get();
-  auto copy = [&end](std::string_view bytes) {
-    if (!bytes.empty()) std::memcpy(end, bytes.data(), bytes.size());
-    std::string_view copied(end, bytes.size());
-    end += bytes.size();
-    return copied;
-  };
-  message = from;
-  message.topic = topic;
-  if (from.key) message.key = copy(*from.key);
-  if (from.payload) message.payload = copy(*from.payload);
-  headers_.clear();
-  for (const Header& h : from.headers) {
-    Header own{copy(h.name), std::nullopt};
-    if (h.value) own.value = copy(*h.value);
-    headers_.push_back(own);
-  }
-  message.headers = headers_;
-}
 
 DeliveryCore::DeliveryCore(CoreOptions options)
     : options_(options),
@@ -448,52 +417,6 @@ std::optional<Ticks> DeliveryCore::next_due() const {
   if (!due_.empty()) consider(due_.front().at);
   if (bucket_.empty() && lanes_.first_ready()) consider(bucket_.next());
   return next;
-}
-
-// --- Outages ----------------------------------------------------------------------------------------------------
-
-// One that has not been tried is asked before one that has: it may be only those that fail.
-bool DeliveryCore::probe_is_ready() {
-  if (breaker_.state() == Breaker::State::open) return false;
-  if (probe_)
-    return probe_->state == Delivery::State::queued &&
-           lanes_.bring_forward([this](const Delivery& d) { return &d == probe_; });
-  lanes_.bring_forward([](const Delivery& d) { return d.attempts == 0; });
-  return true;
-}
-
-void DeliveryCore::send_probe(Delivery& d) {
-  probe_ = &d;
-  if (!std::exchange(d.probe, true)) ++counters_.probes;
-  breaker_.probe_sent(now_);
-}
-
-void DeliveryCore::note_success(Delivery& d, Ticks now) {
-  ration_.succeeded();
-  if (!d.probe) return breaker_.succeeded(now);
-  breaker_.probe_succeeded(now);
-  ration_.hold(breaker_.state() != Breaker::State::closed);
-}
-
-// A probe that was given up has failed already.
-void DeliveryCore::note_failure(Delivery& d, Ticks now) {
-  if (!d.probe) {
-    breaker_.failed(now, d.failure_counted);
-  } else if (&d == probe_) {
-    breaker_.probe_failed(now);
-    probe_ = nullptr;
-  }
-  d.probe = false;
-  ration_.hold(breaker_.state() != Breaker::State::closed);
-}
-
-// What was taken from the ration is spent by a parking that is durable, and by nothing else.
-void DeliveryCore::settle_ration(Delivery& d, Completion::Kind kind) {
-  if (!d.rationed) return;
-  const bool parked = d.verdict == Verdict::parked && d.park_reason == ParkReason::attempts_exhausted;
-  if (kind == Completion::Kind::returned && d.must_park) return;  // to be parked in the next batch
-  d.rationed = false;
-  if (kind != Completion::Kind::durable || !parked) ration_.give_back();
 }
 
 // --- Flow -------------------------------------------------------------------------------------------------------
