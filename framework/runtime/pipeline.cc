@@ -148,12 +148,18 @@ void Pipeline::identify(Delivery& delivery, std::string_view known_as) {
   record.fingerprint = core::siphash64(key, parts) | 1;
 }
 
+static bool went_well(const core::Completion& completion) {
+  const core::Verdict verdict = completion.delivery->verdict;
+  return completion.kind == core::Completion::Kind::durable &&
+         (verdict == core::Verdict::done || verdict == core::Verdict::duplicate);
+}
+
 void Pipeline::collect() {
   while (std::size_t count = parts_.executor.collect(events_)) {
     const auto now = parts_.clock.now();
     for (const WorkerEvent& event : std::span(events_).first(count)) {
       if (event.completion.delivery) {
-        report(event.completion);
+        if (!went_well(event.completion)) report(event.completion);
         core_.complete(event.completion, now);
       } else if (event.batch) {
         core_.batch_done(event.batch, event.took);
@@ -169,21 +175,24 @@ void Pipeline::collect() {
 // What a person may want to know of one message. Retries only the first time: an outage must not drown the log.
 void Pipeline::report(const core::Completion& completion) {
   const Delivery& d = *completion.delivery;
-  const bool failed = completion.kind == core::Completion::Kind::retry;
-  const bool delayed = completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::delayed;
-  if (failed && last_failure_ != d.why) last_failure_ = d.why;
-  if (failed && d.attempts + 1 == parts_.options.retry.attempts)
-    log().warn("parking withheld topic={} partition={} offset={} attempts={} why=\"{}\"; it may be an outage: tried on",
-               d.message.topic, d.message.partition, d.message.offset, d.attempts + 1, d.why);
-  else if (failed && d.attempts == 0)
-    log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
-               d.message.offset, d.why);
-  if (delayed && d.attempts == 0)
-    log().warn("delayed topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
-               d.message.offset, d.why);
-  if (completion.kind == core::Completion::Kind::durable && d.verdict == core::Verdict::parked)
+  if (completion.kind == core::Completion::Kind::retry) return report_retry(d);
+  if (completion.kind != core::Completion::Kind::durable) return;
+  if (d.verdict == core::Verdict::parked)
     log().warn("parked topic={} partition={} offset={} reason={} why=\"{}\"", d.message.topic, d.message.partition,
                d.message.offset, to_string(d.park_reason), d.why);
+  else if (d.verdict == core::Verdict::delayed && d.attempts == 0)
+    log().warn("delayed topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
+               d.message.offset, d.why);
+}
+
+void Pipeline::report_retry(const Delivery& d) {
+  if (last_failure_ != d.why) last_failure_ = d.why;
+  if (d.attempts + 1 == parts_.options.retry.attempts)
+    log().warn("parking withheld topic={} partition={} offset={} attempts={} why=\"{}\"; it may be an outage: tried on",
+               d.message.topic, d.message.partition, d.message.offset, d.attempts + 1, d.why);
+  else if (d.attempts == 0)
+    log().warn("retry topic={} partition={} offset={} why=\"{}\"", d.message.topic, d.message.partition,
+               d.message.offset, d.why);
 }
 
 void Pipeline::dispatch() {

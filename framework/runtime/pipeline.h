@@ -71,6 +71,7 @@ class Pipeline final : public SourceEvents {
  private:
   void collect();
   void report(const core::Completion& completion);
+  void report_retry(const core::Delivery& delivery);
   void report_breaker();
   void dispatch();
   void watch_handlers();

@@ -65,6 +65,7 @@ struct Consumer {
 
   /// That its id is remembered says nothing then.
   bool remembered_for_itself(const Record& r) const {
+    if (r.returning == 0) return false;
     const auto row = returning.find(r.returning);
     return row != returning.end() && row->second.id == r.id;
   }

@@ -132,7 +132,7 @@ class MemorySession final : public Session {
       consumer_->delay(record, conclusion);
       return true;
     }
-    consumer_->returning.erase(record.returning);
+    if (record.returning != 0) consumer_->returning.erase(record.returning);
     if (record.id && !conflict) consumer_->keep_ending(*record.id, conclusion);
     if (conclusion.kind == Conclusion::Kind::parked)
       consumer_->park(record, conclusion);
