@@ -38,9 +38,10 @@ void ExternalRun::claim(core::Delivery& d) {
   // Written before it joins: from then on it belongs to the group, and another thread may settle it at once.
   d.verdict = Verdict::claimed;
   d.claimed = true;
+  core::Lane* const lane = d.lane;
   const Joined answer = session().claim(d.record);
   if (answer == Joined::joined) {
-    claiming_.push_back(d.lane);
+    claiming_.push_back(lane);
     (void)IDEM_FAILPOINT("worker.claimed");
     return joined();
   }

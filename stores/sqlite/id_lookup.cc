@@ -40,7 +40,8 @@ Claimed find_claim(Connection& connection, std::int64_t consumer, const IdKey& k
   const bool may_be_forgotten = stored_version(connection) >= first_schema_with_results;
   Statement find(connection, std::string("SELECT ") + (may_be_forgotten ? "forgotten" : "0") +
                                  " FROM idem_claim WHERE consumer = ? AND id_key = ?");
-  auto rows = find.rows(consumer, KeyBytes(key).blob());
+  const KeyBytes bytes(key);  // SQLite reads them until the rows are through
+  auto rows = find.rows(consumer, bytes.blob());
   if (!rows.next()) return Claimed::no;
   return rows.integer(0) != 0 ? Claimed::forgotten : Claimed::yes;
 }
