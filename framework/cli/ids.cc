@@ -102,8 +102,7 @@ int forget(const Asked& asked) {
     std::fputs("idem: nothing was forgotten\n", stderr);
     return failed;
   }
-  found = lot->forget(asked.consumer, asked.id(),
-                      {.who = asked.who.empty() ? login_name() : asked.who, .why = asked.why});
+  found = lot->forget(asked.consumer, asked.id(), by_hand(asked.who, asked.why));
   if (!can_be_forgotten(found)) return nothing(why_not(asked, found));
   if (asked.json) write_out(line_of({{"forgotten", 1}, {"was", to_string(found.state)}}));
   else write_out("forgotten; it was " + std::string(to_string(found.state)) + ". The next message of it is handled\n");

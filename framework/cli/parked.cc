@@ -159,8 +159,6 @@ Meant look_for(ParkedFilter filter, ParkingLot& lot) {
   return meant;
 }
 
-ByHand by_hand(const Asked& asked) { return {.who = asked.who.empty() ? login_name() : asked.who, .why = asked.why}; }
-
 int only_say(const std::string& verb, const std::string& done, const Meant& meant, const Asked& asked) {
   if (asked.json) write_out(line_of({{done, 0}, {"would_" + verb, meant.messages}}));
   else write_out("would " + verb + " " + messages_in_words(meant.messages) + " (" + summary_of(meant.counts) +
@@ -179,7 +177,7 @@ int drop(const Asked& asked) {
     std::fputs("idem: nothing was dropped\n", stderr);
     return failed;
   }
-  const std::size_t dropped = lot->drop(meant.filter, by_hand(asked));
+  const std::size_t dropped = lot->drop(meant.filter, by_hand(asked.who, asked.why));
   if (asked.json) write_out(line_of({{"dropped", dropped}}));
   else write_out("dropped " + messages_in_words(dropped) + "; their ids stay remembered\n");
   return 0;
@@ -187,7 +185,7 @@ int drop(const Asked& asked) {
 
 // A part at a time, each a transaction: whoever is stopped in the middle says the same again.
 std::size_t redrive_all(const Meant& meant, ParkingLot& lot, const Asked& asked) {
-  const ByHand by = by_hand(asked);
+  const ByHand by = by_hand(asked.who, asked.why);
   const Timestamp start = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   ParkedFilter filter = meant.filter;
   std::size_t redriven = 0;

@@ -16,6 +16,8 @@ std::string login_name() {
   return entry != nullptr ? entry->pw_name : "uid " + std::to_string(::getuid());
 }
 
+ByHand by_hand(const std::string& who, const std::string& why) { return {.who = who.empty() ? login_name() : who, .why = why}; }
+
 bool is_at_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
 bool agrees(const std::string& question) {

@@ -43,6 +43,12 @@ core::CoreOptions core_options(const Pipeline::Parts& parts) {
   return options;
 }
 
+bool went_well(const core::Completion& completion) {
+  const core::Verdict verdict = completion.delivery->verdict;
+  return completion.kind == core::Completion::Kind::durable &&
+         (verdict == core::Verdict::done || verdict == core::Verdict::duplicate);
+}
+
 }  // namespace
 
 Pipeline::Pipeline(Parts parts)
@@ -146,12 +152,6 @@ void Pipeline::identify(Delivery& delivery, std::string_view known_as) {
     parts.clear();  // documented: counts as an empty result
   }
   record.fingerprint = core::siphash64(key, parts) | 1;
-}
-
-static bool went_well(const core::Completion& completion) {
-  const core::Verdict verdict = completion.delivery->verdict;
-  return completion.kind == core::Completion::Kind::durable &&
-         (verdict == core::Verdict::done || verdict == core::Verdict::duplicate);
 }
 
 void Pipeline::collect() {

@@ -16,6 +16,7 @@
 #include <idem/store.h>
 
 #include "core/id_map.h"
+#include "runtime/kept_message.h"
 
 namespace idem::memory {
 
@@ -118,7 +119,7 @@ struct Consumer {
     const bool conflict = c.reason == ParkReason::id_conflict && r.id;
     if (conflict && !parked_conflicts.emplace(*r.id, r.fingerprint).second) return;
     ParkedMessage p;
-    keep(p, r, c);
+    runtime::keep(p, r, c);
     p.number = static_cast<std::int64_t>(parked.size()) + 1;
     p.reason = c.reason;
     p.parked_at = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -127,7 +128,7 @@ struct Consumer {
 
   void delay(const Record& r, const Conclusion& c) {
     ReturningMessage m;
-    keep(m, r, c);
+    runtime::keep(m, r, c);
     m.number = r.returning != 0 ? r.returning : ++last_returning;
     m.due = c.due;
     m.maybe_called = c.maybe_called;
@@ -148,20 +149,6 @@ struct Consumer {
       answer.messages.push_back(*message);
     }
     return answer;
-  }
-
- private:
-  static void keep(KeptMessage& kept, const Record& r, const Conclusion& c) {
-    const Message& m = *r.message;
-    kept.partition = {std::string(m.topic), m.partition};
-    kept.offset = m.offset;
-    kept.key = m.key;
-    kept.payload = m.payload;
-    for (const Header& h : m.headers) kept.headers.emplace_back(h.name, h.value);
-    kept.timestamp = m.timestamp;
-    kept.id = m.id;
-    kept.why = c.why;
-    kept.attempts = c.attempts;
   }
 };
 

@@ -10,11 +10,6 @@
 
 namespace idem::sqlite {
 
-/// The ids of older schemas lie otherwise.
-constexpr std::int64_t first_schema_with_runs = 4;
-constexpr std::int64_t first_schema_with_audit = 6;
-constexpr std::int64_t first_schema_with_results = 8;
-
 /// A generation that remembers an id.
 struct Remembering {
   std::int64_t generation = 0;

@@ -19,7 +19,6 @@
 namespace idem::sqlite {
 namespace {
 
-constexpr std::int64_t first_schema_with_returning = 7;
 constexpr std::size_t numbers_of_an_id = 1'000;
 
 }  // namespace
@@ -87,14 +86,12 @@ std::vector<ParkedCount> LotFile::counts(const ParkedFilter& filter) {
 
 void LotFile::write_audit(const ParkedChoice& chosen, const ByHand& by) {
   Statement insert(connection_,
-                   "INSERT INTO idem_audit (at, who, why, what, consumer, parked, reason, topic, partition, position, "
-                   "id, id_key, fingerprint) SELECT ?, ?, ?, 'drop', consumer, number, reason, topic, partition, "
-                   "position, id, id_key, fingerprint FROM idem_parked WHERE number IN (SELECT number FROM " +
-                       chosen.sql() + ") ORDER BY number");
+                   insert_audit_of_parked + ("IN (SELECT number FROM " + chosen.sql() + ") ORDER BY number"));
   insert.bind(1, milliseconds(now()));
   insert.bind(2, std::string_view(by.who));
   insert.bind(3, std::string_view(by.why));
-  chosen.bind(insert, 4);
+  insert.bind(4, std::string_view("drop"));
+  chosen.bind(insert, 5);
   insert.run_bound();
 }
 

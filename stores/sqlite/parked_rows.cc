@@ -13,8 +13,7 @@ ParkReason reason_of(const Row& row, int column) {
   throw std::runtime_error("idem: unknown reason in the parking lot: " + std::string(row.text(column)));
 }
 
-ParkedMessage read_parked(const Row& row) {
-  ParkedMessage m;
+void read_kept(const Row& row, KeptMessage& m) {
   m.number = row.integer(0);
   m.partition = {std::string(row.text(1)), static_cast<std::int32_t>(row.integer(2))};
   m.offset = row.integer(3);
@@ -23,9 +22,14 @@ ParkedMessage read_parked(const Row& row) {
   m.headers = decode_headers(row.text(6));
   m.timestamp = maybe_time_of(row, 7);
   m.id = row.text(8);
-  m.reason = reason_of(row, 9);
-  m.why = row.text(10);
-  m.attempts = static_cast<int>(row.integer(11));
+  m.why = row.text(9);
+  m.attempts = static_cast<int>(row.integer(10));
+}
+
+ParkedMessage read_parked(const Row& row) {
+  ParkedMessage m;
+  read_kept(row, m);
+  m.reason = reason_of(row, 11);
   m.parked_at = time_of(row, 12);
   return m;
 }

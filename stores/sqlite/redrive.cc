@@ -1,6 +1,9 @@
 #include "sqlite/redrive.h"
 
+#include <string>
+
 #include "runtime/failpoint.h"
+#include "sqlite/parked_rows.h"
 #include "sqlite/values.h"
 
 namespace idem::sqlite {
@@ -17,16 +20,13 @@ Redrive::Redrive(Connection& connection, const ByHand& by, Timestamp now)
               "reason <> 'no_id', 1 + (SELECT count(*) FROM idem_audit earlier WHERE "
               "earlier.id_key = idem_parked.id_key AND earlier.consumer = idem_parked.consumer AND "
               "earlier.what = 'redrive') FROM idem_parked WHERE number = ?1"),
-      audit_(connection,
-             "INSERT INTO idem_audit (at, who, why, what, consumer, parked, reason, topic, partition, position, id, "
-             "id_key, fingerprint) SELECT ?2, ?3, ?4, 'redrive', consumer, number, reason, topic, partition, position, "
-             "id, id_key, fingerprint FROM idem_parked WHERE number = ?1"),
+      audit_(connection, std::string(insert_audit_of_parked) + "= ?5"),
       remove_(connection, "DELETE FROM idem_parked WHERE number = ?") {}
 
 void Redrive::message(std::int64_t number, Timestamp due) {
   return_.run(number, milliseconds(due));
   (void)IDEM_FAILPOINT("parked.returning");
-  audit_.run(number, milliseconds(now_), by_.who, by_.why);
+  audit_.run(milliseconds(now_), by_.who, by_.why, "redrive", number);
   if (IDEM_FAILPOINT("parked.redrive")) throw StoreError("failpoint parked.redrive", true);
   remove_.run(number);
 }

@@ -25,8 +25,8 @@ ReturningMessages::ReturningMessages(Connection& connection, std::int64_t consum
                 "SELECT number, due FROM idem_returning WHERE consumer = ? AND topic = ? AND partition = ? "
                 "ORDER BY due, number"),
       read_(connection,
-            "SELECT topic, partition, position, key, payload, headers, timestamp, id, why, attempts, due, maybe_called "
-            "FROM idem_returning WHERE number = ?") {}
+            "SELECT number, topic, partition, position, key, payload, headers, timestamp, id, why, attempts, due, "
+            "maybe_called FROM idem_returning WHERE number = ?") {}
 
 Ledger::Returning ReturningMessages::due(const PartitionRef& partition, Timestamp now, std::size_t limit,
                                          const std::function<bool(std::int64_t)>& in_hand) {
@@ -47,18 +47,9 @@ ReturningMessage ReturningMessages::read(std::int64_t number) {
   auto row = read_.rows(number);
   row.next();
   ReturningMessage m;
-  m.number = number;
-  m.partition = {std::string(row.text(0)), static_cast<std::int32_t>(row.integer(1))};
-  m.offset = row.integer(2);
-  m.key = owned(row, 3);
-  m.payload = owned(row, 4);
-  m.headers = decode_headers(row.text(5));
-  m.timestamp = maybe_time_of(row, 6);
-  m.id = row.text(7);
-  m.why = row.text(8);
-  m.attempts = static_cast<int>(row.integer(9));
-  m.due = time_of(row, 10);
-  m.maybe_called = row.integer(11) != 0;
+  read_kept(row, m);
+  m.due = time_of(row, 11);
+  m.maybe_called = row.integer(12) != 0;
   return m;
 }
 

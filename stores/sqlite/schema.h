@@ -24,6 +24,10 @@ using Migration = void (*)(Connection&);
 /// This version's list.
 std::span<const Migration> migrations();
 
+/// Since when files have what older ones are read without. The ids of still older ones lie otherwise.
+inline constexpr std::int64_t first_schema_with_runs = 4, first_schema_with_audit = 6, first_schema_with_returning = 7,
+                              first_schema_with_results = 8;
+
 /// The version in the file; 0: there is no store of idem's in it.
 std::int64_t stored_version(Connection& connection);
 

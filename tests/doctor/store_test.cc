@@ -1,6 +1,5 @@
 // What the doctor says of real store files, and that it leaves no trace on them.
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 #include <sys/statfs.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <idem/doctor.h>
 
 #include "findings.h"
+#include "sqlite/by_hand.h"
 #include "sqlite/sqlite_fixture.h"
 
 namespace idem::test {
@@ -22,16 +22,6 @@ std::set<std::string> files_in(const std::filesystem::path& directory) {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) names.insert(entry.path().filename());
   return names;
-}
-
-/// As somebody with the sqlite3 shell would.
-void by_hand(const std::string& path, const std::string& sql) {
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
-  char* why = nullptr;
-  EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, &why), SQLITE_OK) << (why ? why : "");
-  sqlite3_free(why);
-  sqlite3_close(database);
 }
 
 void overwrite(const std::string& path, std::streamoff at, std::size_t size) {

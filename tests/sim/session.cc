@@ -1,6 +1,7 @@
 // One worker's way into the simulated store: look up, write, join the open group.
 #include <algorithm>
 
+#include "runtime/kept_message.h"
 #include "sim/ledger.h"
 
 namespace idem::sim {
@@ -172,16 +173,8 @@ bool SimSession::take_back() {
 namespace {
 
 ReturningMessage kept(const Record& record, const Conclusion& conclusion) {
-  const Message& m = *record.message;
   ReturningMessage kept;
-  kept.partition = {std::string(m.topic), m.partition};
-  kept.offset = m.offset;
-  kept.key = m.key;
-  kept.payload = m.payload;
-  for (const Header& h : m.headers) kept.headers.emplace_back(h.name, h.value);
-  kept.timestamp = m.timestamp;
-  kept.id = m.id;
-  kept.attempts = conclusion.attempts;
+  runtime::keep(kept, record, conclusion);
   kept.due = conclusion.due;
   kept.maybe_called = conclusion.maybe_called;
   return kept;

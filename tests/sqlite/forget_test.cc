@@ -11,6 +11,7 @@
 #include "core/siphash.h"
 #include "sqlite/connection.h"
 #include "sqlite/schema.h"
+#include "by_hand.h"
 #include "sqlite_fixture.h"
 #include "tests/runtime/fixture.h"
 
@@ -20,15 +21,6 @@ namespace {
 using std::chrono::hours;
 using State = RememberedId::State;
 const ByHand by_alice{.who = "alice", .why = "booked to the wrong account"};
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-    return "";
-  } catch (const StoreError& e) {
-    return e.what();
-  }
-}
 
 struct Forget : SqliteTest {
   void SetUp() override {

@@ -2,7 +2,6 @@
 // file changes nothing in it.
 #include <idem/parking_lot.h>
 
-#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "core/siphash.h"
 #include "sqlite/parked_choice.h"
 #include "sqlite/schema.h"
+#include "by_hand.h"
 #include "sqlite_fixture.h"
 
 namespace idem::test {
@@ -26,38 +26,11 @@ using State = RememberedId::State;
 constexpr Timestamp start{hours(24 * 365 * 50)};
 constexpr ByHand by_alice{.who = "alice", .why = "paid by hand"};
 
-/// As somebody with the sqlite3 shell would. Each row of an answer is its columns with a bar between.
-std::vector<std::string> by_hand(const std::string& path, const std::string& sql) {
-  std::vector<std::string> answer;
-  sqlite3* database = nullptr;
-  EXPECT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
-  const auto row = [](void* rows, int columns, char** values, char**) {
-    std::string line;
-    for (int i = 0; i < columns; ++i) line += (i ? "|" : "") + std::string(values[i] ? values[i] : "NULL");
-    static_cast<std::vector<std::string>*>(rows)->push_back(line);
-    return 0;
-  };
-  char* why = nullptr;
-  EXPECT_EQ(sqlite3_exec(database, sql.c_str(), row, &answer, &why), SQLITE_OK) << (why ? why : "");
-  sqlite3_free(why);
-  sqlite3_close(database);
-  return answer;
-}
-
 std::map<std::string, std::string> files_in(const std::filesystem::path& directory) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(directory))
     files[entry.path().filename()] = contents(entry.path());
   return files;
-}
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-    return "";
-  } catch (const StoreError& e) {
-    return e.what();
-  }
 }
 
 struct ParkingLotTest : SqliteTest {

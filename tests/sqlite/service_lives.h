@@ -1,13 +1,12 @@
 // A service on a SQLite file that runs again and again: the file, the log and its committed offsets outlive its lives.
 #pragma once
 
-#include <sqlite3.h>
-
 #include <functional>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "by_hand.h"
 #include "sqlite_fixture.h"
 #include "tests/runtime/fixture.h"
 
@@ -45,21 +44,7 @@ class ServiceLives : public SqliteTest {
     (void)sql("UPDATE idem_returning SET due = due - " + std::to_string(time.count()));
   }
 
-  /// Each row of the answer is its columns with a bar between.
-  Names sql(const std::string& statement) {
-    Names answer;
-    sqlite3* database = nullptr;
-    EXPECT_EQ(sqlite3_open(path().c_str(), &database), SQLITE_OK);
-    const auto row = [](void* rows, int columns, char** values, char**) {
-      std::string line;
-      for (int i = 0; i < columns; ++i) line += (i ? "|" : "") + std::string(values[i] ? values[i] : "NULL");
-      static_cast<Names*>(rows)->push_back(line);
-      return 0;
-    };
-    EXPECT_EQ(sqlite3_exec(database, statement.c_str(), row, &answer, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
-    sqlite3_close(database);
-    return answer;
-  }
+  Names sql(const std::string& statement) { return by_hand(path(), statement); }
 
   MemoryLog log{"payments"};
   RuntimeOptions options = fast_options();
